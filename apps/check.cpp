@@ -1,0 +1,73 @@
+// engine check: everything that is wrong with experiment files, without data and without training.
+
+#include "apps/console.h"
+#include "apps/graph_report.h"
+#include "apps/session.h"
+#include "apps/table.h"
+#include "apps/verbs.h"
+#include "kernels/register.h"
+
+namespace engine {
+namespace {
+
+struct CheckArguments {
+  SharedOptions shared;
+  std::vector<std::string> files;
+  std::string target;
+};
+
+std::string check_file(const CheckArguments& arguments, const std::string& file) {
+  Session session;
+  session.registry = register_ops();
+  SharedOptions options = arguments.shared;
+  options.file = file;
+  session.experiment = open_experiment(options, session.registry);
+  const DatasetInfo info = inspect_dataset(session.experiment.data, data_options(options));
+  const auto classes = static_cast<int64_t>(info.classes.size());
+  const NetworkReport report =
+      describe_network(session.experiment, session.registry, info.image, classes);
+  std::string text =
+      fmt::format("{} nodes, {} parameters", report.nodes.size(), with_commas(report.parameters()));
+  if (!arguments.target.empty()) {
+    session.device = open_device(options);
+    make_pipeline(session, info.image);
+    const MemoryPlan plan =
+        Executor(executor_setup(session, report.input, classes, nullptr, true)).memory();
+    text += fmt::format(
+        ", planned for {}: {}", arguments.target,
+        short_bytes(plan.parameters + plan.gradients + plan.moments + plan.activations));
+  }
+  return text;
+}
+
+int check(CheckArguments& arguments) {
+  arguments.shared.device = arguments.target.empty() ? "cpu" : arguments.target;
+  if (!arguments.target.empty()) open_device(arguments.shared);
+  ExitCode worst = ExitCode::ok;
+  for (const std::string& file : arguments.files) {
+    try {
+      const std::string text = check_file(arguments, file);
+      fmt::print("{}: ok ({})\n", file, text);
+      std::fflush(stdout);
+    } catch (const Error& error) {
+      if (worst == ExitCode::ok) worst = error.code();
+      print_error(error.what());
+    }
+  }
+  return static_cast<int>(worst);
+}
+
+}  // namespace
+
+Action declare_check(Arguments& arguments) {
+  auto options = std::make_shared<CheckArguments>();
+  arguments.list("FILE", options->files, {.doc = "Experiment files", .required = true});
+  arguments.text(
+      "--target", options->target,
+      {.doc = "Also plan every node for a device, without data: cpu", .placeholder = "DEVICE"});
+  add_set(arguments, options->shared);
+  add_data_dir(arguments, options->shared);
+  return [options] { return check(*options); };
+}
+
+}  // namespace engine

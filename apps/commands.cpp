@@ -1,0 +1,34 @@
+#include <array>
+
+#include "apps/verbs.h"
+
+namespace engine {
+
+std::span<const Verb> verbs() {
+  static constexpr const char* kExperiments = "Experiments";
+  static constexpr const char* kRuns = "Finished runs";
+  static constexpr const char* kParts = "Single parts";
+  static constexpr const char* kMachine = "Data and machine";
+  static constexpr std::array kVerbs{
+      Verb{"run", kExperiments, "Train an experiment and leave a run folder", declare_run},
+      Verb{"new", kExperiments, "Write a commented experiment file to start from", declare_new},
+      Verb{"check", kExperiments, "Say everything that is wrong with experiment files",
+           declare_check},
+      Verb{"summary", kExperiments, "Print the network as a table, and the memory it takes",
+           declare_summary},
+      Verb{"config", kExperiments, "Print every value of an experiment and where it came from",
+           declare_config},
+      Verb{"schema", kExperiments, "Print the JSON Schema of experiment files", declare_schema},
+      Verb{"evaluate", kRuns, "Loss and accuracy of a run's best weights", declare_evaluate},
+      Verb{"predict", kRuns, "Classes of image files by a run's best weights", declare_predict},
+      Verb{"preprocess", kParts, "Write what the network would see to a NumPy file",
+           declare_preprocess},
+      Verb{"forward", kParts, "Logits of given weights for given inputs", declare_forward},
+      Verb{"bench", kParts, "Measure training, evaluation and preprocessing speed", declare_bench},
+      Verb{"data", kMachine, "Fetch, check, describe and make data sets", declare_data},
+      Verb{"devices", kMachine, "Print the devices that experiments can run on", declare_devices},
+  };
+  return kVerbs;
+}
+
+}  // namespace engine

@@ -1,0 +1,97 @@
+// engine preprocess: what the network would see, as a NumPy file.
+
+#include <algorithm>
+#include <numeric>
+
+#include "apps/arrays.h"
+#include "apps/session.h"
+#include "apps/verbs.h"
+
+namespace engine {
+namespace {
+
+struct PreprocessArguments {
+  SharedOptions shared;
+  std::string split = "train", images, out;
+};
+
+/// All samples of a set through the every-epoch stages of epoch 0, in the set's order.
+std::vector<float> gather_all(Device& device, Pipeline& pipeline, const PreparedSet& set) {
+  const int64_t count = set.count(), chunk = std::min<int64_t>(count, 250);
+  const auto per_sample = static_cast<size_t>(pipeline.output().per_sample());
+  std::vector<int32_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  const Buffer rows(device, order.size() * sizeof(int32_t));
+  device.copy_to_device(rows.data(), order.data(), rows.bytes());
+  const Buffer batch(device, static_cast<size_t>(chunk) * per_sample * sizeof(float));
+  const Buffer labels(device, static_cast<size_t>(chunk) * sizeof(int32_t));
+  const Buffer samples(device, static_cast<size_t>(chunk) * sizeof(int32_t));
+  std::vector<float> values(static_cast<size_t>(count) * per_sample);
+  for (int64_t at = 0; at < count; at += chunk) {
+    const int64_t now = std::min(chunk, count - at);
+    pipeline.gather(set, static_cast<int32_t*>(rows.data()) + at, now, 0, batch.f32(),
+                    static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
+    device.copy_to_host(values.data() + static_cast<size_t>(at) * per_sample, batch.data(),
+                        static_cast<size_t>(now) * per_sample * sizeof(float));
+  }
+  return values;
+}
+
+int preprocess(PreprocessArguments& arguments) {
+  const Session session = open_session(arguments.shared);
+  const auto stages = stages_of(session.experiment);
+  const bool needs_statistics = std::any_of(
+      stages.begin(), stages.end(), [](const Stage* stage) { return stage->needs_statistics(); });
+  ImageSet images;
+  Split split;
+  if (arguments.images.empty() || needs_statistics) {
+    const auto seed = static_cast<uint32_t>(session.experiment.seed);
+    split = split_dataset(load_data(session.experiment.data, seed, arguments.shared),
+                          session.experiment.data.validation, seed);
+  }
+  const ImageSet& chosen = arguments.split == "train"        ? split.train
+                           : arguments.split == "validation" ? split.validation
+                                                             : split.test;
+  if (!arguments.images.empty()) images = read_byte_images(arguments.images);
+  const ImageSet& input = arguments.images.empty() ? chosen : images;
+  if (input.shape.n == 0) {
+    fail(ExitCode::data, "{}: the {} split has no images", arguments.shared.file, arguments.split);
+  }
+  const auto pipeline = make_pipeline(session, input.shape.with_batch(1));
+  if (needs_statistics) pipeline->measure(split.train);
+  const auto prepared = pipeline->prepare(input, arguments.split == "train");
+  const std::vector<float> values = gather_all(*session.device, *pipeline, *prepared);
+  const Shape shape = pipeline->output();
+  const std::vector<int64_t> dims{prepared->count(), shape.h, shape.w, shape.c};
+  write_npy(real_files(), arguments.out, dims, values);
+  fmt::print("{}: {} x {} x {} x {} float32\n", arguments.out, dims[0], dims[1], dims[2], dims[3]);
+  return 0;
+}
+
+}  // namespace
+
+Action declare_preprocess(Arguments& arguments) {
+  auto options = std::make_shared<PreprocessArguments>();
+  add_file(arguments, options->shared);
+  arguments.text(
+      "--split", options->split,
+      {.doc = "train, validation or test; stages for training only (flips, crops) apply to train",
+       .placeholder = "SPLIT",
+       .required = true,
+       .choices = {"train", "validation", "test"}});
+  arguments.text(
+      "--images", options->images,
+      {.doc = "NumPy file with uint8 images to take instead of the split's: samples x height x "
+              "width x channels",
+       .placeholder = "X.npy"});
+  arguments.text("--out", options->out,
+                 {.doc = "NumPy file to write: samples x height x width x channels, float32",
+                  .placeholder = "Y.npy",
+                  .required = true});
+  add_set(arguments, options->shared);
+  add_machine(arguments, options->shared);
+  add_data(arguments, options->shared);
+  return [options] { return preprocess(*options); };
+}
+
+}  // namespace engine

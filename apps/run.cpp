@@ -1,0 +1,82 @@
+// engine run: trains an experiment and leaves a run folder.
+
+#include <chrono>
+
+#include "apps/fetching.h"
+#include "apps/session.h"
+#include "apps/table.h"
+#include "apps/verbs.h"
+
+namespace engine {
+namespace {
+
+struct RunArguments {
+  SharedOptions shared;
+  RunOptions run;
+  std::optional<int64_t> epochs;
+  bool fetch = false, quiet = false;
+};
+
+void print_result(const RunResult& result, double seconds) {
+  if (result.finished) {
+    fmt::print("test accuracy  {:.2f} %\n", 100 * result.test.accuracy);
+    fmt::print("test loss      {:.4f}\n", result.test.loss);
+    fmt::print("best epoch     {} of {}{}\n", result.best_epoch, result.epochs,
+               result.stopped_early ? " (stopped early)" : "");
+    fmt::print("time           {}\n", short_seconds(seconds));
+  }
+  fmt::print("run folder     {}\n", result.folder);
+}
+
+int run(RunArguments& arguments) {
+  const auto start = std::chrono::steady_clock::now();
+  if (arguments.epochs)
+    arguments.shared.set.push_back(fmt::format("train.epochs={}", *arguments.epochs));
+  const Session session = open_session(arguments.shared);
+  arguments.run.data = data_options(arguments.shared);
+  require_dataset(session.experiment, arguments.run.data.data_dir, arguments.fetch,
+                  arguments.quiet);
+  arguments.run.without_passes = arguments.shared.without_passes;
+  arguments.run.environment = this_environment(*session.device);
+  Progress progress({.quiet = arguments.quiet});
+  const RunResult result =
+      run_training(session.experiment, session.registry, *session.device, arguments.run, progress);
+  progress.finish();
+  print_result(result,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return static_cast<int>(result.code);
+}
+
+}  // namespace
+
+Action declare_run(Arguments& arguments) {
+  auto options = std::make_shared<RunArguments>();
+  add_file(arguments, options->shared);
+  add_set(arguments, options->shared);
+  arguments.integer("--epochs", options->epochs,
+                    {.doc = "Override the key train.epochs", .placeholder = "N"});
+  arguments.text(
+      "--out", options->run.out,
+      {.doc = "Exactly this run folder (default: the next free runs/NAME)", .placeholder = "DIR"});
+  arguments.text("--from", options->run.from,
+                 {.doc = "Start from the best weights of a run folder, or from a safetensors file",
+                  .placeholder = "RUN|WEIGHTS"});
+  arguments.flag("--resume", options->run.resume,
+                 {.doc = "Go on where the newest checkpoint of the run folder is"});
+  arguments.flag("--overwrite", options->run.overwrite,
+                 {.doc = "Replace the run in the run folder", .excludes = "--resume"});
+  add_machine(arguments, options->shared);
+  add_data(arguments, options->shared);
+  arguments.flag("--fetch", options->fetch,
+                 {.doc = "Download CIFAR-10 first if the experiment needs it"});
+  add_passes(arguments, options->shared);
+  arguments.flag("--quiet", options->quiet,
+                 {.doc = "No progress on standard error, only warnings and errors"});
+  arguments.footer(
+      "SIGINT, SIGTERM, SIGHUP and SIGUSR2 stop a run at the next step with a checkpoint (exit "
+      "code 75); the "
+      "same command with --resume goes on.");
+  return [options] { return run(*options); };
+}
+
+}  // namespace engine

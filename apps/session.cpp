@@ -1,0 +1,61 @@
+#include "apps/session.h"
+
+#include "apps/console.h"
+#include "engine/cpu/cpu_device.h"
+#include "kernels/register.h"
+
+namespace engine {
+
+Session open_session(const SharedOptions& options) {
+  Session session;
+  session.device = open_device(options);
+  session.registry = register_ops();
+  session.experiment = open_experiment(options, session.registry);
+  return session;
+}
+
+Environment this_environment(const Device& device) {
+  Environment environment;
+  environment.engine_version = ENGINE_VERSION;
+  environment.device = device.description();
+  environment.isa = instruction_sets();
+  environment.libraries = libraries();
+  environment.threads = threads();
+  return environment;
+}
+
+std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image, bool leave_out_noise) {
+  PipelineSetup setup{.stages = stages_of(session.experiment, leave_out_noise),
+                      .image = image,
+                      .seed = static_cast<uint32_t>(session.experiment.seed),
+                      .device = *session.device};
+  return session.registry.cpu_pipeline(setup);
+}
+
+int64_t count_classes(const Experiment& experiment, const DataOptions& options) {
+  return static_cast<int64_t>(inspect_dataset(experiment.data, options).classes.size());
+}
+
+Dataset load_data(const DataConfig& config, int64_t seed, const SharedOptions& options) {
+  Dataset dataset = load_dataset(config, data_options(options), static_cast<uint32_t>(seed));
+  for (const std::string& skipped : dataset.skipped) print_error("skipped " + skipped);
+  return dataset;
+}
+
+ExecutorSetup executor_setup(const Session& session, Shape image, int64_t classes,
+                             Pipeline* pipeline, bool training) {
+  const TrainConfig& train = session.experiment.train;
+  return {.network = session.experiment.network,
+          .image = image,
+          .context = {classes},
+          .registry = session.registry,
+          .device = *session.device,
+          .pipeline = pipeline,
+          .optimizer = training ? train.optimizer.get() : nullptr,
+          .batch = train.batch_size,
+          .evaluation_batch = train.evaluation_batch_size,
+          .label_smoothing = train.label_smoothing,
+          .seed = static_cast<uint32_t>(session.experiment.seed)};
+}
+
+}  // namespace engine

@@ -1,0 +1,44 @@
+#pragma once
+
+// What most verbs need before they can do their work: an experiment, a device, data and a network
+// on it.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/options.h"
+#include "engine/graph/executor.h"
+#include "engine/run/experiment.h"
+#include "engine/run/trainer.h"
+
+namespace engine {
+
+struct Session {
+  Registry registry;
+  std::unique_ptr<Device> device;
+  Experiment experiment;
+};
+
+/// Reads the experiment, then opens the device.
+Session open_session(const SharedOptions& options);
+
+/// The conditions that runs record.
+Environment this_environment(const Device& device);
+
+/// The experiment's stages on the session's device, for images as the source gives them. Stages
+/// that draw noise can be left out.
+std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image,
+                                        bool leave_out_noise = false);
+
+/// Classes of the experiment's data set.
+int64_t count_classes(const Experiment& experiment, const DataOptions& options);
+
+/// A data set; images that --skip-bad left out are listed on standard error.
+Dataset load_data(const DataConfig& config, int64_t seed, const SharedOptions& options);
+
+/// How the session's network is built for images as it sees them. Without training: no optimizer.
+ExecutorSetup executor_setup(const Session& session, Shape image, int64_t classes,
+                             Pipeline* pipeline, bool training);
+
+}  // namespace engine

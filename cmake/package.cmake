@@ -1,0 +1,24 @@
+# cmake --install and CPack: a folder (or tar.xz) that runs from anywhere. The shared libraries that
+# the program needs travel in lib/engine, glibc excepted; cmake/bundle.cmake collects them and their
+# licences. The program finds them by DT_RPATH, which, unlike DT_RUNPATH, also holds for the
+# libraries of libraries, so nothing has to be patched.
+include(GNUInstallDirs)
+target_link_options(engine PRIVATE -Wl,--disable-new-dtags)
+set_target_properties(engine PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/engine")
+
+install(TARGETS engine RUNTIME DESTINATION bin)
+install(CODE "
+  set(program \"$<TARGET_FILE:engine>\")
+  set(deps \"${ENGINE_DEPS}\")
+  include(\"${CMAKE_SOURCE_DIR}/cmake/bundle.cmake\")")
+install(DIRECTORY experiments DESTINATION share/engine FILES_MATCHING PATTERN "*.json")
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION share/engine)
+
+set(CPACK_GENERATOR TXZ)
+set(CPACK_PACKAGE_NAME engine)
+set(CPACK_PACKAGE_VENDOR "The engine's authors")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+string(TOLOWER "engine-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" CPACK_PACKAGE_FILE_NAME)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_THREADS 0)
+include(CPack)

@@ -1,0 +1,153 @@
+#pragma once
+
+// The contract of an op: the one header that the author of an op reads.
+//
+// An op is described once (Op: attributes, shapes, parameters, cost) and implemented once for each
+// device (Kernel: one node, all shapes fixed). Set up, then run: a kernel's constructor builds every
+// primitive, plan and table that it needs and says how much memory it wants; forward and backward
+// only execute, into memory that the executor owns. They never allocate.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/device.h"
+#include "engine/core/keys.h"
+#include "engine/core/random.h"
+#include "engine/core/step.h"
+#include "engine/core/tensor.h"
+
+namespace engine {
+
+/// How a parameter starts. Fans as in Keras: a conv's fan_in is kernel_h * kernel_w * channels / groups.
+struct Initializer {
+  enum class Kind : uint8_t { glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones };
+  Kind kind = Kind::zeros;
+  int64_t fan_in = 1, fan_out = 1;
+};
+/// The key of an initializer with its choices and documentation.
+void initializer_key(Keys& keys, std::string_view key, Initializer::Kind& kind, std::string_view doc);
+
+/// One parameter of a node. dims is the order of files: conv weights OIHW, dense weights [out, in].
+struct ParameterSpec {
+  std::string name;           ///< "weight", "bias", "running_mean": the file has "<node>.<name>"
+  std::vector<int64_t> dims;
+  Initializer initializer;
+  bool trainable = true;      ///< false: state such as running statistics; has no gradient
+
+  int64_t elements() const;
+};
+
+/// What an op makes of inputs of given shapes.
+struct Signature {
+  Shape output;                           ///< batch = the inputs' batch
+  std::vector<ParameterSpec> parameters;  ///< trainable ones first
+  int64_t multiply_adds = 0;              ///< forward, whole batch
+};
+
+/// Facts that are not the node's own.
+struct InferContext {
+  int64_t classes = 0;  ///< of the data set
+};
+
+/// What backward reads besides dy and parameters: the planner keeps only that alive.
+struct BackwardReads {
+  bool inputs = false;
+  bool output = false;
+};
+
+/// A configured op: attributes and what follows from them. Knows no device.
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual std::string_view type() const = 0;  ///< "conv2d"
+  virtual void keys(Keys& keys) = 0;          ///< the attributes, see keys.h
+  /// Number of inputs: least and most.
+  virtual std::pair<size_t, size_t> arity() const { return {1, 1}; }
+  /// Throws Error (experiment) with what is wrong with these shapes; the caller adds the node's name
+  /// and the names of the nodes that the inputs come from.
+  virtual Signature infer(std::span<const Shape> inputs, const InferContext& context) const = 0;
+  virtual BackwardReads backward_reads() const { return {}; }
+  /// The output may share memory with the first input (same shape), and dx with dy.
+  virtual bool in_place() const { return false; }
+  /// The output has the input's values in another shape, or just the same: nothing runs.
+  virtual bool is_view() const { return false; }
+  /// In evaluation the output equals the input, so the node is left out (dropout).
+  virtual bool identity_in_evaluation() const { return false; }
+  /// Attributes as `summary` shows them: "3x3/2, relu".
+  virtual std::string brief() const { return {}; }
+};
+
+/// What a kernel is built for.
+struct KernelSetup {
+  const Op& op;
+  std::string_view node;           ///< the node's full name: messages, random stream
+  std::span<const Shape> inputs;
+  Shape output;
+  std::span<const ParameterSpec> parameters;
+  bool training = false;           ///< backward will run
+  std::span<const bool> needs_dx;  ///< for each input; all false in evaluation
+  uint32_t seed = 0;               ///< of random draws
+  Device& device;
+};
+
+struct ForwardArgs {
+  const Batch& batch;
+  std::span<const TensorView> x;
+  TensorView y;
+  std::span<float* const> parameters;  ///< as ParameterSpec's order, in the kernel's layout
+  void* workspace;                     ///< workspace_bytes(), contents undefined
+  void* saved;                         ///< saved_bytes(), kept until this node's backward
+};
+
+struct BackwardArgs {
+  const Batch& batch;
+  std::span<const TensorView> x;        ///< data is null unless backward_reads().inputs
+  TensorView y;                         ///< data is null unless backward_reads().output
+  TensorView dy;
+  std::span<const TensorView> dx;       ///< data is null where not needed; otherwise overwritten
+  std::span<float* const> parameters;
+  std::span<float* const> dparameters;  ///< overwritten, not added to; null for state
+  void* workspace;
+  const void* saved;
+};
+
+/// One node on one device. Every input and output element is written exactly once per call; what is
+/// not an output is not touched. Results are bit-identical from call to call.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual size_t workspace_bytes() const { return 0; }  ///< scratch of one call
+  virtual size_t saved_bytes() const { return 0; }      ///< from forward to backward
+  virtual void forward(const ForwardArgs& args) = 0;
+  virtual void backward(const BackwardArgs& args) = 0;
+  /// May read x and dy, and write y and dx, with a pitch wider than their channels (see TensorView).
+  /// Then a concat of its output, or a split of its gradient, costs nothing.
+  virtual bool takes_pitch() const { return false; }
+
+  /// A parameter may live in the layout that the kernel likes. It depends on the op's attributes,
+  /// channels and device alone (never on batch or mode, since kernels share parameters). Gradients
+  /// and optimizer moments have the same layout; elements that stand for nothing stay zero.
+  virtual int64_t stored_elements(size_t parameter) const;
+  virtual void import_parameter(size_t parameter, const float* file, float* stored) const;
+  virtual void export_parameter(size_t parameter, const float* stored, float* file) const;
+  /// What ran: "winograd 4x4", "jit:avx2". For `summary` and `bench`.
+  virtual std::string implementation() const { return {}; }
+
+ protected:
+  explicit Kernel(const KernelSetup& setup)
+      : parameters_(setup.parameters.begin(), setup.parameters.end()) {}
+  std::vector<ParameterSpec> parameters_;
+};
+
+using KernelFactory = std::unique_ptr<Kernel> (*)(const KernelSetup&);
+
+template <class K>
+std::unique_ptr<Kernel> make_kernel(const KernelSetup& setup) {
+  return std::make_unique<K>(setup);
+}
+
+}  // namespace engine

@@ -1,0 +1,89 @@
+#pragma once
+
+// The contract of a preprocessing stage and of the pipeline that runs stages on a device.
+//
+// Images start as uint8; the first stage sees float32 = uint8 / 255. The stages run in the file's
+// order. A stage with when = once runs when the data set is prepared; one with when = every_epoch
+// runs each time a batch is gathered, with fresh random draws for each epoch. A once-stage may not
+// follow an every_epoch-stage.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/device.h"
+#include "engine/core/keys.h"
+#include "engine/core/tensor.h"
+
+namespace engine {
+
+enum class When : uint8_t { once, every_epoch };
+
+/// A configured stage: attributes and what follows from them. Knows no device.
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  virtual std::string_view type() const = 0;  ///< "noise"
+  virtual void keys(Keys& keys) = 0;
+  virtual When when() const { return When::once; }
+  /// Left out for validation, test and prediction (flips, crops).
+  virtual bool training_only() const { return false; }
+  /// Looks at other samples (smoothing over the sample axis): runs over a whole split at once.
+  virtual bool mixes_samples() const { return false; }
+  /// Draws random numbers that a prediction should not have (noise).
+  virtual bool is_noise() const { return false; }
+  /// Needs numbers measured on the training split (normalize with "measured").
+  virtual bool needs_statistics() const { return false; }
+  virtual Shape infer(Shape input) const = 0;  ///< one image, n = 1
+  virtual std::string brief() const { return {}; }
+
+  std::string name;  ///< "name" in the file; the op's type when absent; unique in an experiment
+};
+
+/// Images in host memory, uint8 NHWC, with their sample numbers (keys of random draws).
+struct ImageSet {
+  Shape shape;                         ///< n images
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;         ///< empty when there are none
+  std::vector<int32_t> samples;
+};
+
+/// A split ready for use in device memory.
+class PreparedSet {
+ public:
+  virtual ~PreparedSet() = default;
+  virtual int64_t count() const = 0;
+  virtual size_t bytes() const = 0;
+};
+
+struct PipelineSetup {
+  std::vector<const Stage*> stages;
+  Shape image;             ///< as the source gives it, n = 1
+  uint32_t seed = 0;
+  Device& device;
+};
+
+/// All stages of an experiment on one device. What can be done in one pass over memory is.
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+  virtual Shape output() const = 0;  ///< one image as the network sees it
+  /// Measures what stages need (mean, deviation) on the training split. Called once, before prepare.
+  virtual void measure(const ImageSet& training) = 0;
+  /// The numbers measured, to be stored with a run and given back for prediction.
+  virtual std::vector<double> statistics() const = 0;
+  virtual void set_statistics(std::span<const double> statistics) = 0;
+  /// Runs the once-stages. training says whether training_only stages will apply when gathering.
+  virtual std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) = 0;
+  /// Rows order[0..count) (device memory) of a set, through the every_epoch-stages, into batch
+  /// (count, h, w, c float32, packed); also their labels and sample numbers.
+  virtual void gather(const PreparedSet& set, const int32_t* order, int64_t count, uint32_t epoch,
+                      float* batch, int32_t* labels, int32_t* samples) = 0;
+};
+
+using PipelineFactory = std::unique_ptr<Pipeline> (*)(const PipelineSetup&);
+
+}  // namespace engine

@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/core/error.h"
+#include "engine/graph/executor_impl.h"
+
+namespace engine {
+namespace {
+
+constexpr size_t bytes_of(int64_t elements) {
+  return static_cast<size_t>(elements) * sizeof(float);
+}
+
+void ensure(Device& device, Buffer& buffer, size_t bytes) {
+  if (buffer.bytes() >= bytes) return;
+  buffer = Buffer();
+  buffer = Buffer(device, bytes);
+}
+
+Totals totals_of(const StepState& state) {
+  if (state.seen == 0) return {};
+  const auto seen = static_cast<double>(state.seen);
+  return {.loss = state.loss_sum / seen,
+          .accuracy = static_cast<double>(state.correct) / seen,
+          .samples = state.seen};
+}
+
+}  // namespace
+
+void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
+  program.args() = {.state = static_cast<StepState*>(to.data()),
+                    .samples = static_cast<const int32_t*>(samples.data()),
+                    .labels = with_labels ? static_cast<const int32_t*>(labels.data()) : nullptr,
+                    .training = program.training()};
+}
+
+void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, int64_t begin,
+                            int64_t count, uint32_t epoch, Program& program) {
+  if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
+  pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin, count, epoch,
+                   program.input().f32(), static_cast<int32_t*>(labels.data()),
+                   static_cast<int32_t*>(samples.data()));
+}
+
+void Executor::Impl::copy_batch(std::span<const float> images, std::span<const int32_t> of,
+                                Program& program) {
+  const int64_t count = program.batch();
+  if (static_cast<int64_t>(images.size()) != program.graph().input.elements() ||
+      (!of.empty() && static_cast<int64_t>(of.size()) != count)) {
+    fail(ExitCode::internal, "expected {} images of {} and their labels", count, to_string(image));
+  }
+  device.copy_to_device(program.input().data, images.data(), images.size_bytes());
+  std::vector<int32_t> numbers(static_cast<size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  device.copy_to_device(samples.data(), numbers.data(), numbers.size() * sizeof(int32_t));
+  if (!of.empty()) device.copy_to_device(labels.data(), of.data(), of.size_bytes());
+}
+
+void Executor::Impl::keep_state_parameters() {
+  device.copy_to_host(kept_state_parameters.data(), store.state_parameters(),
+                      kept_state_parameters.size() * sizeof(float));
+}
+
+void Executor::Impl::restore_state_parameters() {
+  device.copy_to_device(store.state_parameters(), kept_state_parameters.data(),
+                        kept_state_parameters.size() * sizeof(float));
+}
+
+void Executor::Impl::forward_backward(Program& program) {
+  program.forward(true);
+  program.backward();
+}
+
+Executor::Impl::Outcome Executor::Impl::step(Program& program, double learning_rate) {
+  StepState before = read(state);
+  before.learning_rate = static_cast<float>(learning_rate);
+  before.nonfinite = 0;
+  write(state, before);
+  keep_state_parameters();
+  program.forward(true);
+  StepState after = read(state);
+  if (after.nonfinite == 0 && std::isfinite(after.loss_sum)) {
+    program.backward();
+    optimizer_kernel->update({.state = static_cast<StepState*>(state.data()),
+                              .parameters = store.parameters(),
+                              .gradients = store.gradients(),
+                              .moments = store.moments(),
+                              .elements = store.trainable_elements()});
+    after = read(state);
+    if (after.nonfinite == 0) return Outcome::done;
+  }
+  // As if the step had not been: no sums of it, no running statistics.
+  before.gradient_norm = after.gradient_norm;
+  before.nonfinite = 1;
+  write(state, before);
+  restore_state_parameters();
+  return Outcome::nonfinite;
+}
+
+void Executor::Impl::prepare_epoch(int64_t rows_left) {
+  program(batch, Mode::training);
+  if (rows_left % batch != 0) program(rows_left % batch, Mode::training);
+  prepare();
+}
+
+void Executor::begin_epoch(const PreparedSet& set, std::span<const int32_t> order, uint32_t epoch) {
+  Impl& impl = *impl_;
+  impl.require_training();
+  for (const int32_t row : order) {
+    if (row < 0 || row >= set.count()) {
+      fail(ExitCode::internal, "row {} is not in a set of {}", row, set.count());
+    }
+  }
+  impl.set = &set;
+  impl.rows = static_cast<int64_t>(order.size());
+  ensure(impl.device, impl.order, order.size_bytes());
+  impl.device.copy_to_device(impl.order.data(), order.data(), order.size_bytes());
+  const StepState old = impl.read(impl.state);
+  impl.write(impl.state, {.epoch = epoch,
+                          .step = old.step,
+                          .learning_rate = old.learning_rate,
+                          .gradient_norm = old.gradient_norm});
+  impl.prepare_epoch(impl.rows);
+}
+
+int64_t Executor::train(int64_t steps, const std::function<double(uint64_t)>& learning_rate) {
+  Impl& impl = *impl_;
+  if (!impl.set) fail(ExitCode::internal, "begin_epoch comes before train");
+  StepState now = impl.read(impl.state);
+  // After a resume in the middle of an epoch the last batch may have another size than at its
+  // start.
+  impl.prepare_epoch(impl.rows - static_cast<int64_t>(now.position));
+  int64_t done = 0;
+  for (; done < steps; ++done) {
+    const int64_t left = impl.rows - static_cast<int64_t>(now.position);
+    const int64_t count = std::min(left, impl.batch);
+    if (count <= 0) break;
+    Program& program = impl.training_program(count);
+    impl.point(program, impl.state, true);
+    impl.gather(*impl.set, impl.order, static_cast<int64_t>(now.position), count, now.epoch,
+                program);
+    if (impl.step(program, learning_rate(now.step)) == Impl::Outcome::nonfinite) break;
+    now = impl.read(impl.state);
+    now.position += static_cast<uint64_t>(count);
+    impl.write(impl.state, now);
+  }
+  return done;
+}
+
+Totals Executor::totals() const {
+  return totals_of(impl_->read(impl_->state));
+}
+
+template <class After>
+void Executor::Impl::for_each_evaluation_batch(const PreparedSet& from, bool with_loss,
+                                               const After& after) {
+  const int64_t count = from.count();
+  const bool full = count >= evaluation_batch;
+  const int64_t tail = count % evaluation_batch;
+  if (full) program(evaluation_batch, Mode::evaluation);
+  if (tail != 0) program(tail, Mode::evaluation);
+  prepare();
+  if (evaluation_order.bytes() < bytes_of(count)) {
+    std::vector<int32_t> rows_of(static_cast<size_t>(count));
+    std::iota(rows_of.begin(), rows_of.end(), 0);
+    ensure(device, evaluation_order, bytes_of(count));
+    device.copy_to_device(evaluation_order.data(), rows_of.data(), bytes_of(count));
+  }
+  for (int64_t begin = 0; begin < count; begin += evaluation_batch) {
+    Program& now = program(std::min(evaluation_batch, count - begin), Mode::evaluation);
+    point(now, evaluation_state, with_loss);
+    // Evaluation draws as in epoch 0, whenever it runs: its figures can be compared and repeated.
+    gather(from, evaluation_order, begin, now.batch(), 0, now);
+    now.forward(with_loss);
+    after(now);
+  }
+}
+
+Totals Executor::evaluate(const PreparedSet& set) {
+  Impl& impl = *impl_;
+  impl.require_loss();
+  impl.write(impl.evaluation_state, {});
+  impl.for_each_evaluation_batch(set, true, [](Program&) {});
+  return totals_of(impl.read(impl.evaluation_state));
+}
+
+std::vector<float> Executor::Impl::read_logits(Program& program) const {
+  const TensorView view = program.logits();
+  std::vector<float> values(static_cast<size_t>(view.shape.pixels() * view.pitch));
+  device.copy_to_host(values.data(), view.data, values.size() * sizeof(float));
+  return values;
+}
+
+std::vector<float> Executor::logits(const PreparedSet& set) {
+  std::vector<float> all;
+  impl_->for_each_evaluation_batch(set, false, [&](Program& program) {
+    const std::vector<float> some = impl_->read_logits(program);
+    all.insert(all.end(), some.begin(), some.end());
+  });
+  return all;
+}
+
+std::vector<float> Executor::logits(std::span<const float> images, int64_t count) {
+  Impl& impl = *impl_;
+  const int64_t each = impl.image.per_sample();
+  if (static_cast<int64_t>(images.size()) != count * each) {
+    fail(ExitCode::internal, "expected {} images of {}", count, to_string(impl.image));
+  }
+  std::vector<float> all;
+  for (int64_t begin = 0; begin < count; begin += impl.evaluation_batch) {
+    const int64_t size = std::min(impl.evaluation_batch, count - begin);
+    Program& program = impl.program(size, Mode::evaluation);
+    impl.prepare();
+    impl.point(program, impl.evaluation_state, false);
+    impl.copy_batch(
+        images.subspan(static_cast<size_t>(begin * each), static_cast<size_t>(size * each)), {},
+        program);
+    program.forward(false);
+    const std::vector<float> some = impl.read_logits(program);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+double Executor::gradients(std::span<const float> images, std::span<const int32_t> labels,
+                           bool dropout, std::vector<NamedTensor>& gradients) {
+  Impl& impl = *impl_;
+  impl.require_training();
+  Program& program =
+      impl.program(impl.batch, dropout ? Mode::training : Mode::training_without_dropout);
+  impl.prepare();
+  const StepState training = impl.read(impl.state);
+  impl.write(impl.evaluation_state, {.epoch = training.epoch});
+  impl.point(program, impl.evaluation_state, true);
+  impl.copy_batch(images, labels, program);
+  impl.keep_state_parameters();
+  impl.forward_backward(program);
+  impl.restore_state_parameters();
+  gradients = impl.store.export_gradients();
+  return totals_of(impl.read(impl.evaluation_state)).loss;
+}
+
+double Executor::step_on(std::span<const float> images, std::span<const int32_t> labels,
+                         double learning_rate, bool dropout) {
+  Impl& impl = *impl_;
+  impl.require_training();
+  Program& program =
+      impl.program(impl.batch, dropout ? Mode::training : Mode::training_without_dropout);
+  impl.prepare();
+  impl.point(program, impl.state, true);
+  impl.copy_batch(images, labels, program);
+  const double before = impl.read(impl.state).loss_sum;
+  if (impl.step(program, learning_rate) == Impl::Outcome::nonfinite) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return (impl.read(impl.state).loss_sum - before) / static_cast<double>(impl.batch);
+}
+
+}  // namespace engine

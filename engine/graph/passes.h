@@ -1,0 +1,46 @@
+#pragma once
+
+// Passes rewrite a graph, or the way its values lie in memory, without changing what it computes.
+// Each has a name by which it can be switched off.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/registry.h"
+#include "engine/graph/graph.h"
+
+namespace engine {
+
+struct PassInfo {
+  std::string_view name;
+  std::string_view doc;
+};
+/// All passes, in the order in which they run.
+std::span<const PassInfo> known_passes();
+
+/// Which passes run.
+struct PassSwitches {
+  bool merge_activation = true;
+  bool concat_placement = true;
+  bool in_place = true;
+  bool memory_reuse = true;
+};
+/// All but those named. Throws Error (usage) that lists the known passes for an unknown name.
+PassSwitches select_passes(const std::vector<std::string>& without);
+
+/// An activation node that is the only user of a convolution or dense layer without activation
+/// becomes that layer's attribute, so that its output passes through memory once less.
+void merge_activations(Graph& graph, const InferContext& context, const Registry& registry);
+
+/// Whether the gradient of each value is needed: some trainable parameter lies upstream. Index i is
+/// node i's output; the network's input needs none.
+std::vector<bool> values_with_gradient(const Graph& graph);
+
+/// Not a pass that can be switched off: each value that needs a gradient and has several users gets
+/// a split node behind it, whose backward sums what comes back. Afterwards a value that needs a
+/// gradient has one user, unless a split makes it.
+void insert_splits(Graph& graph, const Registry& registry);
+
+}  // namespace engine

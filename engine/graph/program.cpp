@@ -1,0 +1,166 @@
+#include "engine/graph/program.h"
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+
+namespace engine {
+
+Program::Program(const ProgramSetup& setup) : mode_(setup.mode) {
+  const GraphOptions options{.batch = setup.batch,
+                             .training = setup.mode == Mode::training,
+                             .label_smoothing = setup.label_smoothing};
+  built_ = build_graph(setup.network, setup.image, setup.context, setup.registry, options);
+  graph_ = built_;
+  if (setup.passes.merge_activation) merge_activations(graph_, setup.context, setup.registry);
+  if (training()) insert_splits(graph_, setup.registry);
+  make_kernels(setup);
+  placement_ = place(graph_, facts_, training(), setup.passes);
+}
+
+void Program::make_kernels(const ProgramSetup& setup) {
+  const std::vector<bool> gradient = values_with_gradient(graph_);
+  calls_.resize(graph_.nodes.size());
+  for (size_t i = 0; i < graph_.nodes.size(); ++i)
+    facts_.push_back(make_kernel(setup, i, gradient));
+}
+
+NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
+                               const std::vector<bool>& gradient) {
+  const Node& node = graph_.nodes[i];
+  NodeFacts facts{.backward = training() && gradient[i]};
+  std::vector<Shape> shapes;
+  std::unique_ptr<bool[]> needs(new bool[node.inputs.size()]);
+  for (size_t k = 0; k < node.inputs.size(); ++k) {
+    const int input = node.inputs[k];
+    shapes.push_back(graph_.shape_of(input));
+    needs[k] = training() && input != kGraphInput && gradient[static_cast<size_t>(input)];
+    facts.needs_dx.push_back(needs[k]);
+  }
+  const bool split = node.op->type() == "split";
+  if (node.op->is_view() && !split) return facts;
+
+  const OpEntry* entry = setup.registry.op(node.op->type());
+  const bool cuda = setup.device.kind() == "cuda";
+  const KernelFactory factory = entry ? (cuda ? entry->cuda : entry->cpu) : nullptr;
+  if (!factory) {
+    fail(ExitCode::device, "node \"{}\": the device {} has no implementation of {}", node.name,
+         setup.device.kind(), node.op->type());
+  }
+  calls_[i].kernel = factory({.op = *node.op,
+                              .node = node.name,
+                              .inputs = shapes,
+                              .output = node.signature.output,
+                              .parameters = node.signature.parameters,
+                              .training = facts.backward,
+                              .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
+                              .seed = setup.seed,
+                              .device = setup.device});
+  const Kernel& kernel = *calls_[i].kernel;
+  facts.takes_pitch = kernel.takes_pitch();
+  facts.workspace_bytes = kernel.workspace_bytes();
+  facts.saved_bytes = kernel.saved_bytes();
+  return facts;
+}
+
+void Program::define(ParameterStore& store) const {
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    store.add(node.name, node.signature.parameters, calls_[i].kernel);
+  }
+}
+
+std::byte* Program::memory(int buffer, std::byte* arena) const {
+  return buffer < 0 ? nullptr : arena + placement_.layout.offsets[static_cast<size_t>(buffer)];
+}
+
+TensorView Program::view(const PlacedTensor& tensor, std::byte* arena) const {
+  if (!tensor) return {.shape = tensor.shape, .pitch = tensor.shape.c};
+  auto* data = reinterpret_cast<float*>(memory(tensor.buffer, arena)) + tensor.channel;
+  return {.data = data, .shape = tensor.shape, .pitch = tensor.pitch};
+}
+
+void Program::bind(const ParameterStore& store, std::byte* arena) {
+  input_ = view(placement_.input, arena);
+  seed_ = view(placement_.seed, arena);
+  outputs_.clear();
+  for (const PlacedTensor& output : placement_.outputs) outputs_.push_back(view(output, arena));
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) bind_node(i, store, arena);
+}
+
+void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena) {
+  const Node& node = graph_.nodes[i];
+  const NodePlacement& place = placement_.nodes[i];
+  Call& call = calls_[i];
+  call.x.clear();
+  call.dx.clear();
+  call.gradients.clear();
+  call.stored.clear();
+  call.parameters.clear();
+  call.dparameters.clear();
+  for (size_t k = 0; k < node.inputs.size(); ++k) {
+    const int input = node.inputs[k];
+    call.x.push_back(input == kGraphInput ? input_ : outputs_[static_cast<size_t>(input)]);
+    TensorView dx = view(place.dx[k], arena);
+    if (!dx) dx = {.shape = call.x[k].shape, .pitch = call.x[k].shape.c};
+    call.dx.push_back(dx);
+  }
+  for (const PlacedTensor& dy : place.dys) call.gradients.push_back(view(dy, arena));
+  for (size_t p = 0; p < node.signature.parameters.size(); ++p) {
+    call.stored.push_back(store.find(node.name, node.signature.parameters[p], *call.kernel, p));
+    call.parameters.push_back(store.parameter(call.stored.back()));
+    call.dparameters.push_back(store.gradient(call.stored.back()));
+  }
+  const TensorView y = outputs_[i];
+  std::byte* saved = memory(place.saved, arena);
+  call.forward.emplace(ForwardArgs{.batch = batch_,
+                                   .x = call.x,
+                                   .y = y,
+                                   .parameters = call.parameters,
+                                   .workspace = memory(place.workspace_forward, arena),
+                                   .saved = saved});
+  // Backward may look only at what it has declared; the rest may have been overwritten by now.
+  const BackwardReads reads = node.op->backward_reads();
+  const bool split = node.op->type() == "split";
+  std::span<const TensorView> x = call.gradients;
+  if (!split) {
+    call.backward_x = call.x;
+    for (TensorView& each : call.backward_x) {
+      if (!reads.inputs) each.data = nullptr;
+    }
+    x = call.backward_x;
+  }
+  TensorView backward_y = y;
+  if (!reads.output) backward_y.data = nullptr;
+  const bool has_dy = !split && !call.gradients.empty();
+  call.backward.emplace(BackwardArgs{
+      .batch = batch_,
+      .x = x,
+      .y = backward_y,
+      .dy = has_dy ? call.gradients[0] : TensorView{.shape = y.shape, .pitch = y.shape.c},
+      .dx = call.dx,
+      .parameters = call.parameters,
+      .dparameters = call.dparameters,
+      .workspace = memory(place.workspace_backward, arena),
+      .saved = saved});
+}
+
+std::string Program::implementation(size_t i) const {
+  return calls_[i].kernel ? calls_[i].kernel->implementation() : std::string();
+}
+
+void Program::forward(bool with_loss) {
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    if (!placement_.nodes[i].runs_forward) continue;
+    if (static_cast<int>(i) == graph_.loss && !with_loss) continue;
+    forward_node(i);
+  }
+}
+
+void Program::backward() {
+  for (size_t i = calls_.size(); i-- > 0;) {
+    if (placement_.nodes[i].runs_backward) backward_node(i);
+  }
+}
+
+}  // namespace engine

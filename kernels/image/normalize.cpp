@@ -1,0 +1,35 @@
+#include "kernels/image/normalize.h"
+
+#include "engine/core/error.h"
+
+namespace engine {
+
+void Normalize::keys(Keys& keys) {
+  keys.custom("mean", mean,
+              {.doc = "Subtracted: a number, one for each channel, or \"measured\" on the training "
+                      "split."});
+  keys.custom("std", std,
+              {.doc = "Divided by: a number, one for each channel, or \"measured\" on the training "
+                      "split."});
+  when_key(keys, when_);
+}
+
+Shape Normalize::infer(Shape input) const {
+  auto check = [&](const ChannelNumbers& numbers, const char* key) {
+    const auto count = static_cast<int64_t>(numbers.numbers.size());
+    if (count > 1 && count != input.c) {
+      fail(ExitCode::experiment,
+           "normalize.{} has {} numbers, but images here are {}: {} channel{}", key, count,
+           to_string(input), input.c, input.c == 1 ? "" : "s");
+    }
+  };
+  check(mean, "mean");
+  check(std, "std");
+  return input;
+}
+
+std::string Normalize::brief() const {
+  return fmt::format("mean {}; std {}", mean.brief(), std.brief());
+}
+
+}  // namespace engine

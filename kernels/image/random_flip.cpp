@@ -1,0 +1,19 @@
+#include "kernels/image/random_flip.h"
+
+#include <fmt/format.h>
+
+namespace engine {
+
+void RandomFlip::keys(Keys& keys) {
+  keys.number("probability", probability,
+              {.doc = "How often an image is mirrored.", .minimum = 0, .maximum = 1});
+  keys.choice("mode", mode, {{"horizontal", Mode::horizontal}, {"vertical", Mode::vertical}},
+              {.doc = "Left and right change places (horizontal), or top and bottom (vertical)."});
+}
+
+std::string RandomFlip::brief() const {
+  return fmt::format("{}, probability {}", mode == Mode::horizontal ? "horizontal" : "vertical",
+                     probability);
+}
+
+}  // namespace engine

@@ -1,0 +1,17 @@
+#include "kernels/nn/add.h"
+
+#include "engine/core/error.h"
+
+namespace engine {
+
+Signature Add::infer(std::span<const Shape> inputs, const InferContext&) const {
+  for (const Shape& input : inputs) {
+    if (input != inputs[0]) {
+      fail(ExitCode::experiment, "cannot add {} and {}: all inputs must have the same shape",
+           to_string(inputs[0]), to_string(input));
+    }
+  }
+  return {.output = inputs[0]};
+}
+
+}  // namespace engine

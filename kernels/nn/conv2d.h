@@ -1,0 +1,35 @@
+#pragma once
+
+#include "engine/core/attributes.h"
+#include "engine/core/op.h"
+
+namespace engine {
+
+/// Slides `filters` windows over height and width: cross-correlation, as everywhere in deep
+/// learning. Input (n, h, w, c), output (n, out_h, out_w, filters). Parameters: weight [filters,
+/// c / groups, kernel_h, kernel_w], bias [filters].
+class Conv2d : public Op {
+ public:
+  std::string_view type() const override { return "conv2d"; }
+  void keys(Keys& keys) override;
+  /// Throws Error (experiment) when the window does not fit or groups do not divide the channels.
+  Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  BackwardReads backward_reads() const override;
+  std::string brief() const override;
+
+  Window window(const Shape& input) const;
+
+  int64_t filters = 1;
+  Pair kernel{3, 1};
+  Pair stride{1, 1};
+  Pair dilation{1, 1};
+  int64_t groups = 1;
+  Padding padding;
+  Activation activation = Activation::none;
+  bool bias = true;
+  Initializer::Kind initializer = Initializer::Kind::glorot_uniform;
+};
+
+std::unique_ptr<Kernel> make_conv2d_cpu(const KernelSetup& setup);
+
+}  // namespace engine

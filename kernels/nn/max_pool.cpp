@@ -1,0 +1,17 @@
+#include "kernels/nn/max_pool.h"
+
+#include "engine/core/error.h"
+
+namespace engine {
+
+Signature MaxPool::infer(std::span<const Shape> inputs, const InferContext& context) const {
+  Signature signature = Pool::infer(inputs, context);
+  constexpr int64_t kMostPlaces = 65536;  // the winner's place in the window is kept in 16 bits
+  if (kernel.h > kMostPlaces / kernel.w) {
+    fail(ExitCode::experiment, "a window of {}x{} is too large: at most {} places", kernel.h,
+         kernel.w, kMostPlaces);
+  }
+  return signature;
+}
+
+}  // namespace engine

@@ -1,0 +1,49 @@
+#include "kernels/optim/arena_cpu.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/cpu/parallel.h"
+
+namespace engine {
+
+double sum_of_squares(const float* values, int64_t count) {
+  constexpr int64_t kPieces = 256, kLanes = 16;
+  double sums[kPieces];
+  const int64_t piece = ((count + kPieces - 1) / kPieces + kLanes - 1) / kLanes * kLanes;
+  parallel_for(kPieces, [&](int64_t p) {
+    const int64_t begin = std::min(count, p * piece), end = std::min(count, begin + piece);
+    double lanes[kLanes] = {};
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        const double value = values[i + lane];
+        lanes[lane] += value * value;
+      }
+    }
+    for (int64_t lane = 0; i < end; ++i, ++lane) {
+      const double value = values[i];
+      lanes[lane] += value * value;
+    }
+    double sum = 0;
+    for (double lane : lanes) sum += lane;
+    sums[p] = sum;
+  });
+  double sum = 0;
+  for (double of_piece : sums) sum += of_piece;
+  return sum;
+}
+
+void ArenaOptimizer::update(const UpdateArgs& args) {
+  StepState& state = *args.state;
+  const double norm = std::sqrt(sum_of_squares(args.gradients, args.elements));
+  state.gradient_norm = norm;
+  if (!std::isfinite(norm)) state.nonfinite = 1;
+  if (state.nonfinite) return;
+  const bool clip = clip_norm_ > 0 && norm > clip_norm_;
+  const float scale = clip ? static_cast<float>(clip_norm_ / norm) : 1.0f;
+  apply(args, state.learning_rate, scale, state.step + 1);
+  ++state.step;
+}
+
+}  // namespace engine

@@ -1,0 +1,105 @@
+// A training step allocates nothing: not by operator new, not by malloc, from whatever library. The
+// one exception are convolutions that no kernel of the engine takes (groups, dilation): oneDNN
+// itself allocates some kilobytes in a call.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "engine/cpu/cpu_device.h"
+#include "tests/graph/float_set.h"
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define COUNTS_ALLOCATIONS 1
+
+namespace {
+std::atomic<int64_t> allocations{0}, largest{0};
+
+void count(size_t bytes) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (const auto size = static_cast<int64_t>(bytes); size > largest) largest = size;
+}
+}  // namespace
+
+// The program's definitions come before the C library's for every shared library too (operator new
+// calls malloc). They hand over to glibc's own names for the same functions.
+extern "C" {
+void* __libc_malloc(size_t bytes);
+void* __libc_calloc(size_t count, size_t bytes);
+void* __libc_realloc(void* memory, size_t bytes);
+void* __libc_memalign(size_t alignment, size_t bytes);
+
+void* malloc(size_t bytes) {
+  count(bytes);
+  return __libc_malloc(bytes);
+}
+void* calloc(size_t elements, size_t bytes) {
+  count(elements * bytes);
+  return __libc_calloc(elements, bytes);
+}
+void* realloc(void* memory, size_t bytes) {
+  count(bytes);
+  return __libc_realloc(memory, bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) {
+  count(bytes);
+  return __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** memory, size_t alignment, size_t bytes) {
+  count(bytes);
+  *memory = __libc_memalign(alignment, bytes);
+  return *memory ? 0 : 12;  // ENOMEM
+}
+}
+#endif
+
+namespace engine::test {
+namespace {
+
+class Allocations : public testing::TestWithParam<const char*> {};
+
+TEST_P(Allocations, AStepMakesNone) {
+#ifndef COUNTS_ALLOCATIONS
+  GTEST_SKIP() << "allocations can be counted with glibc and without sanitizers only";
+#else
+  SmallNetwork network = SmallNetwork::from_text(example(GetParam()));
+  const int before_threads = threads();
+  for (const int thread_count : {1, 2}) {
+    set_threads(thread_count);
+    const auto pipeline = network.registry.cpu_pipeline(
+        {.stages = {}, .image = network.image, .seed = 1, .device = *network.device});
+    ImageSet images{.shape = network.image.with_batch(22)};
+    images.pixels.resize(static_cast<size_t>(images.shape.elements()));
+    for (size_t i = 0; i < images.pixels.size(); ++i) images.pixels[i] = i * 37 % 251;
+    for (int i = 0; i < 22; ++i) {
+      images.labels.push_back(i % 5);
+      images.samples.push_back(i);
+    }
+    const auto set = pipeline->prepare(images, true);
+    const auto executor = executor_with(network, *pipeline);
+    std::vector<int32_t> order(22);
+    std::iota(order.begin(), order.end(), 0);
+    const std::function<double(uint64_t)> rate = [](uint64_t) { return 1e-3; };
+    executor->begin_epoch(*set, order, 0);
+    executor->train(2, rate);  // threads start here
+    const int64_t before = allocations;
+    largest = 0;
+    EXPECT_EQ(executor->train(4, rate), 4);  // three whole batches and the incomplete one
+    if (std::string_view(GetParam()) == "everything") {
+      // oneDNN's own calls keep arguments and small tables.
+      EXPECT_LT(largest, 64 << 10);
+    } else {
+      EXPECT_EQ(allocations - before, 0);
+    }
+    EXPECT_GT(before, 0) << "the counter counts";
+  }
+  set_threads(before_threads);
+#endif
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, Allocations,
+                         testing::Values("everything", "own_kernels", "inception"));
+
+}  // namespace
+}  // namespace engine::test

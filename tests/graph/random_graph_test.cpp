@@ -1,0 +1,240 @@
+// Random networks on a device whose memory is poisoned and guarded: whatever the passes and the
+// planner share, every value must be the one that a plan without any sharing gives.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <random>
+
+#include "engine/cpu/cpu_device.h"
+#include "engine/graph/passes.h"
+#include "engine/graph/program.h"
+#include "tests/support/small_network.h"
+
+namespace engine::test {
+namespace {
+
+constexpr size_t kGuard = 4096;
+constexpr unsigned char kGuardByte = 0xA5;
+
+/// The CPU with a guard zone around each allocation; new memory is full of NaN.
+class GuardedDevice : public Device {
+ public:
+  std::string_view kind() const override { return "cpu"; }
+  std::string description() const override { return "guarded"; }
+  void* allocate(size_t bytes) override {
+    auto* memory = static_cast<unsigned char*>(cpu_->allocate(bytes + 2 * kGuard));
+    std::memset(memory, kGuardByte, kGuard);
+    std::memset(memory + kGuard, 0xFF, bytes);
+    std::memset(memory + kGuard + bytes, kGuardByte, kGuard);
+    sizes_[memory + kGuard] = bytes;
+    return memory + kGuard;
+  }
+  void release(void* memory) noexcept override {
+    check(memory, sizes_.at(memory));
+    sizes_.erase(memory);
+    cpu_->release(static_cast<unsigned char*>(memory) - kGuard);
+  }
+  void copy_to_device(void* to, const void* from, size_t bytes) override {
+    cpu_->copy_to_device(to, from, bytes);
+  }
+  void copy_to_host(void* to, const void* from, size_t bytes) override {
+    cpu_->copy_to_host(to, from, bytes);
+  }
+  void zero(void* memory, size_t bytes) override { cpu_->zero(memory, bytes); }
+  void synchronize() override {}
+
+  void check_all() {
+    for (const auto& [memory, bytes] : sizes_) check(memory, bytes);
+  }
+  /// Fills what was allocated with just this size with NaN; false when there is no such thing.
+  bool poison(size_t size) {
+    for (const auto& [memory, bytes] : sizes_) {
+      if (bytes != size) continue;
+      std::memset(memory, 0xFF, bytes);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  static void check(void* memory, size_t bytes) {
+    const auto* begin = static_cast<unsigned char*>(memory);
+    for (size_t i = 0; i < kGuard; ++i) {
+      ASSERT_EQ(begin[-1 - static_cast<ptrdiff_t>(i)], kGuardByte) << "before";
+      ASSERT_EQ(begin[bytes + i], kGuardByte) << "behind";
+    }
+  }
+  std::unique_ptr<Device> cpu_ = make_cpu_device();
+  std::map<void*, size_t> sizes_;
+};
+
+/// A random network over images of 8x8x4 in which every value has a user. All values keep height
+/// and width, so that any may meet any other.
+class RandomNetwork {
+ public:
+  explicit RandomNetwork(uint32_t seed) : random_(seed) {
+    channels_[""] = 4;
+    const int count = 3 + static_cast<int>(random_() % 14);
+    for (int i = 0; i < count; ++i) add_node("n" + std::to_string(i));
+    close();
+  }
+  std::string json() const {
+    std::string text = R"({"image": [8, 8, 4], "classes": 3, "batch": 2, "label_smoothing": 0.1,
+      "optimizer": {"type": "sgd"}, "network": {"nodes": [)";
+    return text + nodes_ + "]}}";
+  }
+
+ private:
+  std::string pick() {
+    auto found = channels_.begin();
+    std::advance(found, random_() % channels_.size());
+    // Values that nobody uses yet come first, or the end would be one wide concat.
+    if (!unused_.empty() && random_() % 3) return unused_[random_() % unused_.size()];
+    return found->first;
+  }
+  void emit(const std::string& name, const std::string& rest,
+            const std::vector<std::string>& inputs, int channels) {
+    std::string list;
+    for (const std::string& input : inputs) {
+      std::erase(unused_, input);
+      list += (list.empty() ? "\"" : ", \"") + (input.empty() ? "$input" : input) + '"';
+    }
+    nodes_ += fmt::format(R"({}{{"name": "{}", {}, "{}": {}}})", nodes_.empty() ? "" : ",\n", name,
+                          rest, inputs.size() == 1 ? "input" : "inputs",
+                          inputs.size() == 1 ? list : '[' + list + ']');
+    channels_[name] = channels;
+    unused_.push_back(name);
+  }
+  std::string activation() {
+    constexpr const char* kNames[] = {"relu", "gelu", "silu", "tanh"};
+    return kNames[random_() % 4];
+  }
+  void add_node(const std::string& name) {
+    const std::string a = pick();
+    const int c = channels_.at(a);
+    switch (random_() % 9) {
+      case 0:
+      case 1: {
+        const int filters = 1 + static_cast<int>(random_() % 9);
+        return emit(
+            name,
+            fmt::format(R"("op": "conv2d", "filters": {}, "kernel": {}, "activation": "{}")",
+                        filters, 1 + random_() % 3, random_() % 2 ? activation() : "none"),
+            {a}, filters);
+      }
+      case 2:
+        return emit(name, fmt::format(R"("op": "activation", "function": "{}")", activation()), {a},
+                    c);
+      case 3:
+        return emit(name, R"("op": "batch_normalization")", {a}, c);
+      case 4:
+        return emit(name, R"("op": "max_pool", "kernel": 3, "stride": 1)", {a}, c);
+      case 5:
+        return emit(name, R"("op": "dropout", "rate": 0.3)", {a}, c);
+      case 6: {
+        std::vector<std::string> inputs{a};
+        for (const auto& [other, channels] : channels_) {
+          if (channels == c && inputs.size() < 2 + random_() % 3) inputs.push_back(other);
+        }
+        if (inputs.size() < 2) inputs.push_back(a);
+        return emit(name, R"("op": "add")", inputs, c);
+      }
+      default: {
+        std::vector<std::string> inputs{a};
+        int sum = c;
+        for (size_t more = random_() % 4; more > 0 && sum < 40; --more) {
+          inputs.push_back(pick());
+          sum += channels_.at(inputs.back());
+        }
+        return emit(name, R"("op": "concat")", inputs, sum);
+      }
+    }
+  }
+  void close() {
+    const std::vector<std::string> ends = unused_;
+    int sum = 0;
+    for (const std::string& end : ends) sum += channels_.at(end);
+    emit("end", R"("op": "concat")", ends, sum);
+    emit("flat", random_() % 2 ? R"("op": "flatten")" : R"("op": "global_average_pool")", {"end"},
+         0);
+    emit("fc", R"("op": "dense", "units": 3)", {"flat"}, 3);
+  }
+
+  std::mt19937 random_;
+  std::map<std::string, int> channels_;
+  std::vector<std::string> unused_;
+  std::string nodes_;
+};
+
+struct Result {
+  double loss;
+  std::vector<NamedTensor> gradients;
+  std::vector<float> logits;
+};
+
+Result run(const SmallNetwork& network, std::vector<std::string> without) {
+  GuardedDevice device;
+  Result result;
+  {
+    const ExecutorSetup base = network.setup();
+    ExecutorSetup setup{.network = base.network,
+                        .image = base.image,
+                        .context = base.context,
+                        .registry = base.registry,
+                        .device = device,
+                        .optimizer = base.optimizer,
+                        .batch = base.batch,
+                        .evaluation_batch = base.batch,
+                        .label_smoothing = base.label_smoothing,
+                        .without_passes = std::move(without)};
+    Executor executor(setup);
+    executor.initialize();
+    const RandomBatch batch(network, 1);
+    const size_t planned = executor.memory().activations;
+    result.loss = executor.gradients(batch.images, batch.labels, true, result.gradients);
+    result.logits = executor.logits(batch.images, network.batch);
+    // The arena is as large as planned, and what lies there between calls means nothing.
+    EXPECT_TRUE(device.poison(planned)) << "no arena of " << planned;
+    std::vector<NamedTensor> again;
+    EXPECT_EQ(executor.gradients(batch.images, batch.labels, true, again), result.loss);
+    EXPECT_TRUE(same_bits(again, result.gradients));
+    device.check_all();
+  }
+  return result;
+}
+
+class RandomGraphs : public testing::TestWithParam<int> {};
+
+TEST_P(RandomGraphs, SharingChangesNoValue) {
+  for (uint32_t seed = 1; seed <= 12; ++seed) {
+    const std::string json = RandomNetwork(100 * static_cast<uint32_t>(GetParam()) + seed).json();
+    SCOPED_TRACE(json);
+    const SmallNetwork network = SmallNetwork::from_text(json);
+    // One node after the other in memory of its own; activations stay as they are in all runs, for
+    // a merged one may round differently.
+    const Result plain =
+        run(network, {"merge_activation", "concat_placement", "in_place", "memory_reuse"});
+    const std::vector<std::vector<std::string>> variants{{"merge_activation"},
+                                                         {"merge_activation", "concat_placement"},
+                                                         {"merge_activation", "in_place"},
+                                                         {}};
+    for (const auto& without : variants) {
+      const Result shared = run(network, without);
+      const double tolerance = without.empty() ? 1e-4 : 2e-6;
+      EXPECT_NEAR(shared.loss, plain.loss, tolerance);
+      EXPECT_LT(relative_error(shared.logits, plain.logits), tolerance);
+      for (size_t i = 0; i < plain.gradients.size(); ++i) {
+        const auto ours = values(shared.gradients[i]), theirs = values(plain.gradients[i]);
+        EXPECT_LT(relative_error(ours, theirs), tolerance) << plain.gradients[i].name;
+      }
+    }
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs, testing::Range(0, 4));
+
+}  // namespace
+}  // namespace engine::test

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/core/device.h"
+#include "engine/core/tensor.h"
+
+namespace engine::test {
+
+/// A tensor (or raw bytes) in device memory between two guards. Everything starts as NaN, so what
+/// is read without being there, or not written, shows; guards and gaps of the pitch must stay NaN.
+class GuardedTensor {
+ public:
+  /// pitch 0 means packed.
+  GuardedTensor(Device& device, Shape shape, int64_t pitch = 0);
+  /// A row of bytes, 64-byte aligned.
+  GuardedTensor(Device& device, size_t bytes);
+
+  const TensorView& view() const { return view_; }
+  float* data() const { return view_.f32(); }
+  /// Values without the gaps.
+  void write(const std::vector<float>& values);
+  std::vector<float> read() const;
+  /// Whether guards and gaps are as they were.
+  bool intact() const;
+
+ private:
+  std::vector<uint32_t> download() const;
+  bool is_payload(size_t word) const;
+
+  Device* device_;
+  TensorView view_;
+  size_t payload_words_;
+  uint32_t poison_;
+  Buffer buffer_;
+};
+
+}  // namespace engine::test

@@ -1,0 +1,145 @@
+#include "tests/support/op_harness.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/cpu/cpu_device.h"
+#include "tests/support/op_runner.h"
+
+namespace engine::test {
+namespace {
+
+double norm(const Doubles& values) {
+  double sum = 0;
+  for (double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+void expect_close(const Floats& got, const Doubles& wanted, double tolerance,
+                  const std::string& what) {
+  ASSERT_EQ(got.size(), wanted.size()) << what;
+  Doubles error(got.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    error[i] = got[i] - wanted[i];
+    ASSERT_FALSE(std::isnan(got[i])) << what << ": element " << i << " is NaN or was not written";
+  }
+  EXPECT_LE(norm(error), tolerance * std::max(norm(wanted), 1e-3)) << what;
+}
+
+void expect_same_bits(const Outcome& a, const Outcome& b, const std::string& what) {
+  EXPECT_TRUE(same_bits(a.y, b.y)) << what << ": y";
+  for (size_t i = 0; i < a.dx.size(); ++i) {
+    EXPECT_TRUE(same_bits(a.dx[i], b.dx[i])) << what << ": dx" << i;
+  }
+  for (size_t i = 0; i < a.dparameters.size(); ++i) {
+    EXPECT_TRUE(same_bits(a.dparameters[i], b.dparameters[i])) << what << ": dparameter" << i;
+  }
+  EXPECT_EQ(a.state.loss_sum, b.state.loss_sum) << what;
+}
+
+/// A row's numbers and what the reference makes of them.
+struct Expected {
+  Expected(const OpRow& row, bool training) : inputs(make_inputs(row, training)) {
+    const std::unique_ptr<ReferenceOp> reference = make_reference(row.op, inputs.setup);
+    y = reference->forward(inputs.values);
+    parameters = reference->parameters_after(inputs.values);
+    is_loss = reference->is_loss();
+    if (is_loss) loss = reference->objective(inputs.values, inputs.dy);
+    gradients = reference->backward(inputs.values, inputs.dy);
+    if (row.op == "split") {  // the runner gives it the same gradient from every user
+      for (double& value : gradients.x[0]) value *= number_or(inputs.setup.attributes, "copies", 1);
+    }
+  }
+
+  RowInputs inputs;
+  Doubles y;
+  std::vector<Doubles> parameters;
+  bool is_loss;
+  double loss = 0;  ///< mean
+  ReferenceTensors gradients;
+};
+
+void expect_parity(const OpRow& row, const Expected& expected, const Variant& variant,
+                   const Outcome& got) {
+  expect_close(got.y, expected.y, row.tolerance, "y");
+  for (size_t i = 0; i < expected.parameters.size(); ++i) {
+    expect_close(got.parameters[i], expected.parameters[i], row.tolerance,
+                 "parameter" + std::to_string(i) + " afterwards");
+  }
+  if (expected.is_loss) {
+    const double loss = expected.loss * static_cast<double>(row.inputs[0].n);
+    EXPECT_NEAR(got.state.loss_sum, loss, 1e-6 * std::abs(loss));
+    EXPECT_EQ(got.state.seen, static_cast<uint64_t>(row.inputs[0].n));
+    EXPECT_EQ(got.state.nonfinite, 0u);
+  }
+  if (!variant.setup_training) return;
+  const ReferenceTensors& d = expected.gradients;
+  for (size_t i = 0; i < d.x.size() && variant.needs_dx; ++i) {
+    expect_close(got.dx[i], d.x[i], row.tolerance, "dx" + std::to_string(i));
+  }
+  for (size_t i = 0; i < d.parameters.size(); ++i) {
+    expect_close(got.dparameters[i], d.parameters[i], row.tolerance,
+                 "dparameter" + std::to_string(i));
+  }
+}
+
+std::vector<Variant> variants_of(const Op& op, const Kernel& kernel) {
+  std::vector<Variant> variants{
+      {.name = "training"},
+      {.name = "training without dropout and batch statistics", .training = false},
+      {.name = "evaluation", .setup_training = false, .training = false},
+      {.name = "no dx", .needs_dx = false}};
+  if (op.in_place()) variants.push_back({.name = "in place", .in_place = true});
+  if (kernel.takes_pitch()) {
+    variants.push_back({.name = "pitched by 3", .gap = 3});
+    variants.push_back({.name = "pitched by 32", .gap = 32});
+  }
+  if (op.in_place() && kernel.takes_pitch()) {
+    variants.push_back({.name = "in place, pitched", .in_place = true, .gap = 8});
+  }
+  return variants;
+}
+
+/// oneDNN cuts sums by the number of threads, so there the bits may differ.
+bool own_code(const Kernel& kernel) {
+  return kernel.implementation().find("oneDNN") == std::string::npos;
+}
+
+void check_on(const OpRow& row, KernelFactory factory, Device& device) {
+  const std::unique_ptr<Op> op = configure_op(row.op, row.attributes);
+  const Expected in_training(row, true), in_evaluation(row, false);
+  set_threads(1);
+  OpRunner probe(row, *op, in_training.inputs, factory, device, {});
+  for (const Variant& variant : variants_of(*op, probe.kernel())) {
+    SCOPED_TRACE(variant.name);
+    const Expected& expected = variant.training ? in_training : in_evaluation;
+    OpRunner bench(row, *op, expected.inputs, factory, device, variant);
+    const Outcome first = bench.run();
+    expect_parity(row, expected, variant, first);
+    expect_same_bits(first, bench.run(), "a second run");
+    set_threads(2);
+    OpRunner other(row, *op, expected.inputs, factory, device, variant);
+    const Outcome second = other.run();
+    if (own_code(other.kernel())) {
+      expect_same_bits(first, second, "two threads");
+    } else {
+      expect_parity(row, expected, variant, second);
+      expect_same_bits(second, other.run(), "a second run of two threads");
+    }
+    set_threads(1);
+  }
+}
+
+}  // namespace
+
+void check_op(const OpRow& row) {
+  SCOPED_TRACE(testing::PrintToString(row));
+  const OpEntry* entry = registry().op(row.op);
+  ASSERT_NE(entry, nullptr);
+  ASSERT_NE(entry->cpu, nullptr);
+  const std::unique_ptr<Device> cpu = make_cpu_device();
+  check_on(row, entry->cpu, *cpu);
+}
+
+}  // namespace engine::test

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace engine::test {
+
+std::filesystem::path source_dir();
+/// The folder with reference values and images that some machines have beside the project (or
+/// $ENGINE_SHARED); tests that need it skip where it is missing.
+std::optional<std::filesystem::path> shared_dir();
+/// The program under test, for tests that run it as a process.
+std::string engine_binary();
+
+/// A folder that is gone when the object is.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace engine::test
