@@ -82,10 +82,9 @@ ImageSet random_images(Shape image, int64_t classes, int64_t batch) {
 }
 
 BenchResult measure_all(const BenchArguments& arguments, const Session& session) {
-  const DatasetInfo info = inspect_dataset(session.experiment.data, data_options(arguments.shared));
-  const auto classes = static_cast<int64_t>(info.classes.size());
+  const SourceInfo info = source_info(session.experiment, arguments.shared);
   const int64_t batch = session.experiment.train.batch_size;
-  const ImageSet images = random_images(info.image, classes, batch);
+  const ImageSet images = random_images(info.image, info.classes, batch);
   const auto pipeline = make_pipeline(session, info.image);
   pipeline->measure(images);
   BenchResult result;
@@ -95,7 +94,8 @@ BenchResult measure_all(const BenchArguments& arguments, const Session& session)
 
   const auto training_set = pipeline->prepare(images, true);
   const auto evaluation_set = pipeline->prepare(images, false);
-  ExecutorSetup setup = executor_setup(session, pipeline->output(), classes, pipeline.get(), true);
+  ExecutorSetup setup =
+      executor_setup(session, pipeline->output(), info.classes, pipeline.get(), true);
   setup.without_passes = arguments.shared.without_passes;
   Executor executor(setup);
   executor.initialize();

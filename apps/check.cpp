@@ -22,17 +22,16 @@ std::string check_file(const CheckArguments& arguments, const std::string& file)
   SharedOptions options = arguments.shared;
   options.file = file;
   session.experiment = open_experiment(options, session.registry);
-  const DatasetInfo info = inspect_dataset(session.experiment.data, data_options(options));
-  const auto classes = static_cast<int64_t>(info.classes.size());
+  const SourceInfo info = source_info(session.experiment, options);
   const NetworkReport report =
-      describe_network(session.experiment, session.registry, info.image, classes);
+      describe_network(session.experiment, session.registry, info.image, info.classes);
   std::string text =
       fmt::format("{} nodes, {} parameters", report.nodes.size(), with_commas(report.parameters()));
   if (!arguments.target.empty()) {
     session.device = open_device(options);
     make_pipeline(session, info.image);
     const MemoryPlan plan =
-        Executor(executor_setup(session, report.input, classes, nullptr, true)).memory();
+        Executor(executor_setup(session, report.input, info.classes, nullptr, true)).memory();
     text += fmt::format(
         ", planned for {}: {}", arguments.target,
         short_bytes(plan.parameters + plan.gradients + plan.moments + plan.activations));

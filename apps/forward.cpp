@@ -19,7 +19,7 @@ int forward(ForwardArguments& arguments) {
   const Session session = open_session(arguments.shared);
   const FloatImages input = read_float_images(arguments.input);
   const std::vector<NamedTensor> weights = read_safetensors(weights_path(arguments.weights));
-  const int64_t classes = count_classes(session.experiment, data_options(arguments.shared));
+  const int64_t classes = source_info(session.experiment, arguments.shared).classes;
   Executor executor(executor_setup(session, input.shape.with_batch(1), classes, nullptr, false));
   executor.set_parameters(weights);
   const std::vector<float> logits = executor.logits(input.values, input.shape.n);

@@ -22,7 +22,6 @@ constexpr std::string_view kTemplate = R"json({
 
   // Steps from the image files to what the network sees, in this order.
   "preprocess": [
-    { "op": "grayscale", "weights": "mean" },
     { "op": "noise", "sigma": 0.1, "when": "once" }
   ],
 
@@ -42,7 +41,7 @@ constexpr std::string_view kTemplate = R"json({
   "train": {
     "epochs": 10,
     "batch_size": 32,
-    "optimizer": { "type": "adam", "learning_rate": 0.001 },
+    "optimizer": { "type": "adam", "learning_rate": 0.003 },
     "early_stopping": { "monitor": "validation_loss", "patience": 3, "restore_best": true }
   }
 }

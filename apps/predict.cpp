@@ -60,13 +60,6 @@ std::vector<std::string> list_images(const std::vector<std::string>& arguments) 
   return files;
 }
 
-/// The image size that the run's data source gave.
-Shape source_shape(const DataConfig& data) {
-  if (data.source == DataConfig::Source::cifar10) return {1, 32, 32, 3};
-  const bool folder = data.source == DataConfig::Source::image_folder;
-  return {1, data.size.h, data.size.w, folder ? data.channels : 3};
-}
-
 std::vector<std::pair<int, double>> most_probable(const float* logits, size_t classes, size_t top) {
   const double largest = *std::max_element(logits, logits + classes);
   std::vector<std::pair<int, double>> order(classes);

@@ -1,6 +1,7 @@
 #include "apps/session.h"
 
 #include "apps/console.h"
+#include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
 #include "kernels/register.h"
 
@@ -32,8 +33,22 @@ std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image, boo
   return session.registry.cpu_pipeline(setup);
 }
 
-int64_t count_classes(const Experiment& experiment, const DataOptions& options) {
-  return static_cast<int64_t>(inspect_dataset(experiment.data, options).classes.size());
+Shape source_shape(const DataConfig& config) {
+  if (config.source == DataConfig::Source::cifar10) return {1, 32, 32, 3};
+  const bool folder = config.source == DataConfig::Source::image_folder;
+  return {1, config.size.h, config.size.w, folder ? config.channels : 3};
+}
+
+SourceInfo source_info(const Experiment& experiment, const SharedOptions& options) {
+  try {
+    const DatasetInfo info = inspect_dataset(experiment.data, data_options(options));
+    return {info.image, static_cast<int64_t>(info.classes.size())};
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::data) throw;
+    constexpr int64_t kAssumedClasses = 10;
+    print_error(fmt::format("note: {}\nnote: assuming {} classes", error.what(), kAssumedClasses));
+    return {source_shape(experiment.data), kAssumedClasses};
+  }
 }
 
 Dataset load_data(const DataConfig& config, int64_t seed, const SharedOptions& options) {

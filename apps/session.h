@@ -31,8 +31,16 @@ Environment this_environment(const Device& device);
 std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image,
                                         bool leave_out_noise = false);
 
-/// Classes of the experiment's data set.
-int64_t count_classes(const Experiment& experiment, const DataOptions& options);
+/// One image as the data source gives it; known without looking at files.
+Shape source_shape(const DataConfig& config);
+
+struct SourceInfo {
+  Shape image;
+  int64_t classes = 0;
+};
+/// What a network needs to know of the data set. Where a folder of images is missing, so that
+/// nobody can say how many classes it has, takes 10 and says so on standard error.
+SourceInfo source_info(const Experiment& experiment, const SharedOptions& options);
 
 /// A data set; images that --skip-bad left out are listed on standard error.
 Dataset load_data(const DataConfig& config, int64_t seed, const SharedOptions& options);

@@ -97,11 +97,10 @@ void print_memory(const MemoryPlan& plan, int64_t batch) {
 
 int summary(const SharedOptions& options) {
   const Session session = open_session(options);
-  const DatasetInfo info = inspect_dataset(session.experiment.data, data_options(options));
-  const auto classes = static_cast<int64_t>(info.classes.size());
+  const SourceInfo info = source_info(session.experiment, options);
   const NetworkReport report =
-      describe_network(session.experiment, session.registry, info.image, classes);
-  ExecutorSetup setup = executor_setup(session, report.input, classes, nullptr, true);
+      describe_network(session.experiment, session.registry, info.image, info.classes);
+  ExecutorSetup setup = executor_setup(session, report.input, info.classes, nullptr, true);
   setup.without_passes = options.without_passes;
   const MemoryPlan plan = Executor(setup).memory();
   if (options.json) {

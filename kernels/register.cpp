@@ -75,7 +75,7 @@ Registry register_ops() {
       op<Flatten>("flatten", "An image as a vector, in the order height, width, channel.",
                   make_flatten_cpu),
       internal_op<FanOut>("split", "A value with several users; its gradient is the sum of theirs.",
-                         make_split_cpu),
+                          make_split_cpu),
       internal_op<SoftmaxCrossEntropy>("softmax_cross_entropy",
                                        "The loss: softmax, then cross-entropy with the label.",
                                        make_softmax_cross_entropy_cpu),

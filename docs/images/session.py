@@ -1,22 +1,53 @@
 #!/usr/bin/env python3
 """Draws a terminal session as SVG from real output: session.py ENGINE OUT.svg
 
-Runs the commands below in a temporary folder and shows what they print. Lines of progress come from
-standard error, as on a terminal.
+Runs the commands below on a pseudo-terminal in a temporary folder and shows what is left on the
+screen after each.
 """
+import fcntl
 import html
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 COMMANDS = [
     ["new", "mine"],
-    ["check", "mine.json"],
     ["summary", "mine.json"],
-    ["run", "mine.json", "--set", "train.epochs=3"],
+    ["run", "mine.json", "--epochs", "5"],
 ]
-COLUMNS, CHARACTER, LINE, MARGIN = 100, 8.4, 19, 16
+COLUMNS, CHARACTER, LINE, MARGIN = 118, 8.4, 19, 16
+
+
+def on_terminal(arguments, folder):
+    """Everything a command writes to a terminal of COLUMNS columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
+    process = subprocess.Popen(arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(ours)
+    if process.wait() != 0:
+        sys.exit(written.decode())
+    return written.decode()
+
+
+def screen(written):
+    """The lines that stay: of a line that was drawn several times, the last drawing."""
+    for line in written.replace("\r\n", "\n").rstrip("\n").split("\n"):
+        yield re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line.rsplit("\r", 1)[-1])
 
 
 def session(engine):
@@ -24,13 +55,7 @@ def session(engine):
     with tempfile.TemporaryDirectory() as folder:
         for arguments in COMMANDS:
             lines.append(("prompt", "$ engine " + " ".join(arguments)))
-            result = subprocess.run([engine, *arguments], cwd=folder, text=True, check=True,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            for kind, text in (("progress", result.stderr), ("output", result.stdout)):
-                for line in text.splitlines():
-                    while line:
-                        lines.append((kind, line[:COLUMNS]))
-                        line = line[COLUMNS:]
+            lines += [("output", line) for line in screen(on_terminal([engine, *arguments], folder))]
             lines.append(("output", ""))
     return lines[:-1]
 
@@ -38,7 +63,7 @@ def session(engine):
 def draw(lines):
     width = round(2 * MARGIN + COLUMNS * CHARACTER)
     height = 2 * MARGIN + LINE * len(lines)
-    color = {"prompt": "#7ee787", "progress": "#8b949e", "output": "#e6edf3"}
+    color = {"prompt": "#7ee787", "output": "#e6edf3"}
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
            f'viewBox="0 0 {width} {height}">',
            f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>',

@@ -25,7 +25,7 @@ struct ExecutorSetup {
   int64_t evaluation_batch = 250;
   double label_smoothing = 0;
   uint32_t seed = 1;
-  std::vector<std::string> without_passes;
+  std::vector<std::string> without_passes;  ///< names of known_passes() (passes.h)
 };
 
 struct Totals {
@@ -42,6 +42,7 @@ struct NodeTime {
 
 /// A network on a device: parameters, optimizer state, one arena, kernels for each batch size in
 /// use. A last incomplete batch gets kernels of its own size, made once, so results are exact.
+/// A network without loss (graph.h) can be run and timed; to train it is an Error (experiment).
 /// Nothing is allocated in a step. Not copyable; several can live side by side.
 class Executor {
  public:
@@ -82,11 +83,14 @@ class Executor {
   /// comparisons with other programs. The batch must be setup.batch samples.
   double gradients(std::span<const float> images, std::span<const int32_t> labels, bool dropout,
                    std::vector<NamedTensor>& gradients);
-  /// One optimizer step on given images, dropout as said; returns the loss before it.
+  /// One optimizer step on given images, dropout as said; returns the loss before it, NaN when the
+  /// step was not finite and changed nothing.
   double step_on(std::span<const float> images, std::span<const int32_t> labels, double learning_rate,
                  bool dropout);
 
+  /// What training and evaluation take. Plans evaluation if it has not run yet.
   MemoryPlan memory() const;
+  /// As build_graph made it; the passes' work and the splits are not in it.
   const Graph& training_graph() const;
   /// Times each node over repetitions of one batch (training when there is an optimizer).
   std::vector<NodeTime> time_nodes(int repetitions);

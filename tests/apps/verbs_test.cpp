@@ -200,6 +200,22 @@ TEST(Devices, NamesTheCpu) {
   EXPECT_GE(json["devices"][0]["cores"], 1);
 }
 
+TEST(Bench, AFolderThatIsNotHereIsNoHindrance) {
+  TemporaryFolder folder;
+  Json experiment = small_experiment();
+  experiment["data"] = {{"source", "image_folder"}, {"path", "absent"}, {"size", 16}};
+  const std::string file = write_experiment(folder, "small", experiment);
+  for (std::vector<std::string> arguments :
+       {std::vector<std::string>{"check", file, "--target", "cpu"},
+        {"summary", file},
+        {"bench", file, "--windows", "1", "--seconds", "0.01"}}) {
+    const ProcessResult result = run_engine(arguments, {.folder = folder.path()});
+    EXPECT_EXIT_CODE(result, 0);
+    EXPECT_NE(result.err.find("assuming 10 classes"), std::string::npos) << result.err;
+  }
+  EXPECT_EXIT_CODE(run_engine({"run", file}, {.folder = folder.path()}), 4);
+}
+
 TEST(Bench, PrintsFiguresForEveryPart) {
   TemporaryFolder folder;
   const std::string file = write_experiment(folder, "small", small_experiment());

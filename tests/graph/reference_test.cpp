@@ -133,9 +133,11 @@ class ReferenceKernel : public Kernel {
   explicit ReferenceKernel(const KernelSetup& setup) : Kernel(setup), type_(setup.op.type()) {
     setup_.attributes = Value(attributes_of(setup.op));
     setup_.inputs.assign(setup.inputs.begin(), setup.inputs.end());
+    setup_.classes = setup.output.c;  // the study's one dense layer has "units": "classes"
   }
   void forward(const ForwardArgs& args) override {
     const Doubles y = make_reference(type_, setup_)->forward(tensors(args.x, args.parameters));
+    ASSERT_EQ(static_cast<int64_t>(y.size()), args.y.shape.elements());
     std::copy(y.begin(), y.end(), args.y.f32());
   }
   void backward(const BackwardArgs& args) override {

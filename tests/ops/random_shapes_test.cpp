@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <map>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "engine/core/error.h"
 #include "tests/support/op_harness.h"
@@ -139,23 +140,32 @@ bool valid(const OpRow& row) {
   }
 }
 
-TEST(random_shapes, agree_with_the_reference) {
+class RandomShapes : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(RandomShapes, agree_with_the_reference) {
   const int count = std::getenv("ENGINE_LONG_TESTS") ? 2000 : 20;
-  for (const OpEntry& entry : registry().ops) {
-    Draw draw(random_stream("shapes", entry.name));
-    int refused = 0;
-    for (int done = 0; done < count;) {
-      const OpRow row = random_row(std::string(entry.name), draw);
-      if (!valid(row)) {
-        ASSERT_LT(++refused, 10 * count);
-        continue;
-      }
-      check_op(row);
-      ASSERT_FALSE(HasFailure());
-      ++done;
+  Draw draw(random_stream("shapes", GetParam()));
+  int refused = 0;
+  for (int done = 0; done < count;) {
+    const OpRow row = random_row(std::string(GetParam()), draw);
+    if (!valid(row)) {
+      ASSERT_LT(++refused, 10 * count);
+      continue;
     }
+    check_op(row);
+    ASSERT_FALSE(HasFailure());
+    ++done;
   }
 }
+
+std::vector<std::string_view> op_names() {
+  std::vector<std::string_view> names;
+  for (const OpEntry& entry : registry().ops) names.push_back(entry.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(ops, RandomShapes, testing::ValuesIn(op_names()),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace engine::test

@@ -48,6 +48,12 @@ class Engine : public testing::Test {
     execv(raw[0], raw.data());
     _exit(127);
   }
+  /// Without taking its exit code.
+  static bool ended(pid_t child) {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+           info.si_pid == child;
+  }
   int run(const std::string& out, const std::vector<std::string>& more = {}) {
     return test::wait_for(start(out, more));
   }
@@ -73,9 +79,14 @@ TEST_F(Engine, KilledAndStoppedRunsEndWithTheSameBytes) {
     const std::vector<int> signals{SIGKILL, SIGTERM, SIGKILL, SIGUSR2,
                                    SIGKILL, SIGHUP,  SIGKILL, SIGINT};
     int code = -1;
-    for (int attempt = 0; attempt < 20 && code != 0; ++attempt) {
+    for (int attempt = 0; attempt < 6 && code != 0; ++attempt) {
       const pid_t child = start(out, {"--resume"});
-      std::this_thread::sleep_for(whole * std::uniform_real_distribution<double>(0, 1)(random));
+      // A kill may hit any moment. A stop is of interest once there is something to stop.
+      const bool wait = i % 2 == 1;
+      const std::string state = folder_ / out + "/checkpoints/last.state.safetensors";
+      while (wait && !exists(state) && !ended(child)) std::this_thread::yield();
+      const auto most = wait ? whole / 4 : whole;
+      std::this_thread::sleep_for(most * std::uniform_real_distribution<double>(0, 1)(random));
       const int signal = signals[static_cast<size_t>(i) % signals.size()];
       kill(child, signal);
       code = test::wait_for(child);
@@ -86,6 +97,10 @@ TEST_F(Engine, KilledAndStoppedRunsEndWithTheSameBytes) {
       if (code != 75) continue;
       EXPECT_EQ(nlohmann::json::parse(read_text(folder_ / out + "/status.json"))["state"],
                 "stopped");
+    }
+    // On a busy machine no attempt may have come to the end: the last one is left alone.
+    if (code != 0) {
+      ASSERT_EQ(run(out, {"--resume"}), 0) << log();
     }
     ASSERT_EQ(test::fingerprints(folder_ / out), expected) << i << log();
   }

@@ -20,7 +20,8 @@ void upload(GuardedTensor& to, const int32_t* values) {
 }  // namespace
 
 bool same_bits(const Floats& a, const Floats& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 OpRunner::OpRunner(const OpRow& row, const Op& op, const RowInputs& inputs, KernelFactory factory,
