@@ -2,8 +2,9 @@
 // brought into the layout that each primitive wants on every call (they changed since the last
 // step); all memory of a call, oneDNN's scratchpad included, is the caller's workspace.
 
+#include <algorithm>
 #include <cstddef>
-#include <unordered_map>
+#include <vector>
 
 #include "engine/core/error.h"
 #include "engine/cpu/onednn.h"
@@ -30,20 +31,31 @@ class BoundPrimitive {
         scratchpad_(aligned(description.scratchpad_desc().get_size())) {
     add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc());
   }
-  void add(int argument, const memory::desc& desc) { arguments_.emplace(argument, unbound(desc)); }
+  void add(int argument, const memory::desc& desc) {
+    memories_.push_back(unbound(desc));
+    arguments_.push_back({argument, memories_.back().get()});
+  }
   void bind(int argument, const void* data) {
-    arguments_.at(argument).set_data_handle(const_cast<void*>(data));
+    const auto found = std::find_if(arguments_.begin(), arguments_.end(),
+                                    [=](const dnnl_exec_arg_t& a) { return a.arg == argument; });
+    memories_.at(static_cast<size_t>(found - arguments_.begin()))
+        .set_data_handle(const_cast<void*>(data));
   }
   size_t scratchpad() const { return scratchpad_; }
   void run(void* scratchpad) {
     bind(DNNL_ARG_SCRATCHPAD, scratchpad);
-    primitive_.execute(cpu_stream(), arguments_);
+    // dnnl::primitive::execute would make a new list of the arguments in every call.
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive_.get(), cpu_stream().get(),
+                               static_cast<int>(arguments_.size()), arguments_.data()),
+        "oneDNN could not run a primitive");
     cpu_stream().wait();
   }
 
  private:
   dnnl::primitive primitive_;
-  std::unordered_map<int, memory> arguments_;
+  std::vector<memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;  ///< with handles that memories_ owns
   size_t scratchpad_ = 0;
 };
 

@@ -41,13 +41,15 @@ class SoftmaxCrossEntropyCpu : public Kernel {
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
     const float share = static_cast<float>(1.0 / static_cast<double>(shape_.n));
-    const float everywhere = static_cast<float>(smoothing_ / static_cast<double>(shape_.c));
+    const double spread = smoothing_ / static_cast<double>(shape_.c);
+    const float at_label = static_cast<float>(1 - smoothing_ + spread);
+    const float elsewhere = static_cast<float>(spread);
     parallel_for(shape_.n, [&](int64_t n) {
       const float* p = args.y.f32() + n * shape_.c;
       float* dx = args.dx[0].f32() + n * shape_.c;
-      for (int64_t k = 0; k < shape_.c; ++k) dx[k] = (p[k] - everywhere) * share;
+      for (int64_t k = 0; k < shape_.c; ++k) dx[k] = (p[k] - elsewhere) * share;
       const int32_t label = args.batch.labels[n];
-      dx[label] = (p[label] - everywhere - static_cast<float>(1 - smoothing_)) * share;
+      dx[label] = (p[label] - at_label) * share;
     });
   }
 

@@ -1,6 +1,7 @@
 #include "kernels/optim/arena_cpu.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "engine/cpu/parallel.h"
@@ -34,11 +35,23 @@ double sum_of_squares(const float* values, int64_t count) {
   return sum;
 }
 
+bool all_finite(const float* values, int64_t count) {
+  std::atomic<bool> finite{true};
+  parallel_ranges(count, 4096, [&](int64_t begin, int64_t end) {
+    // A NaN or an infinity times 0 is NaN, and stays one in the sum; all else adds 0.
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) sum += values[i] * 0.0f;
+    if (std::isnan(sum)) finite = false;
+  });
+  return finite;
+}
+
 void ArenaOptimizer::update(const UpdateArgs& args) {
   StepState& state = *args.state;
   const double norm = std::sqrt(sum_of_squares(args.gradients, args.elements));
   state.gradient_norm = norm;
-  if (!std::isfinite(norm)) state.nonfinite = 1;
+  if (!std::isfinite(norm) || !all_finite(args.parameters, args.elements)) state.nonfinite = 1;
   if (state.nonfinite) return;
   const bool clip = clip_norm_ > 0 && norm > clip_norm_;
   const float scale = clip ? static_cast<float>(clip_norm_ / norm) : 1.0f;

@@ -75,13 +75,13 @@ def main():
     curves = []
     for name, start, published, torch_accuracy, tolerance in VARIANTS:
         results, rows = run_variant(arguments, extra, name, start)
-        accuracy = 100 * results["test"]["accuracy"]
+        accuracy, loss = 100 * results["test"]["accuracy"], results["test"]["loss"]
         seconds = sum(float(row["seconds"]) for row in rows)
         speeds = sorted(float(row["images_per_second"]) for row in rows)
         difference = accuracy - torch_accuracy
         inside = "inside" if abs(difference) <= tolerance else "OUTSIDE"
         lines.append(
-            f"| {name} | {start or 'random weights'} | {accuracy:.2f} % | {results["test"]["loss"]:.4f} "
+            f"| {name} | {start or 'random weights'} | {accuracy:.2f} % | {loss:.4f} "
             f"| {len(rows)} ({results['best_epoch']}) | {seconds / 60:.1f} min | {speeds[len(speeds) // 2]:.0f} "
             f"| {f'{published:.2f} %' if published else 'not run'} | {torch_accuracy:.2f} % "
             f"| {difference:+.2f} points, {inside} ±{tolerance} |")

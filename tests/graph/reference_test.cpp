@@ -168,9 +168,6 @@ class ReferenceKernel : public Kernel {
 };
 
 TEST_F(StudyNetwork, TrainsLikeTheReferenceInDoublePrecision) {
-  if (!std::getenv("ENGINE_LONG_TESTS")) {
-    GTEST_SKIP() << "takes minutes; set ENGINE_LONG_TESTS to run it";
-  }
   for (OpEntry& entry : network_->registry.ops) {
     if (entry.name == "conv2d" || entry.name == "dense") {
       entry.cpu = make_kernel<ReferenceKernel>;

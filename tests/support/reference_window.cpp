@@ -47,13 +47,17 @@ struct Sliding {
     }
   }
 
+  /// The input's row (axis 0) or column under place k of the window of output row or column o.
+  int64_t input(int axis, int64_t o, int64_t k) const {
+    return o * stride[axis] - before[axis] + k * dilation[axis];
+  }
+
   /// Calls body(input row, input column, ky, kx) for the places of a window that lie on the image.
   template <class Body>
   void for_places(int64_t oy, int64_t ox, const Body& body) const {
     for (int64_t ky = 0; ky < kernel[0]; ++ky) {
       for (int64_t kx = 0; kx < kernel[1]; ++kx) {
-        const int64_t iy = oy * stride[0] - before[0] + ky * dilation[0];
-        const int64_t ix = ox * stride[1] - before[1] + kx * dilation[1];
+        const int64_t iy = input(0, oy, ky), ix = input(1, ox, kx);
         if (iy >= 0 && iy < in[0] && ix >= 0 && ix < in[1]) body(iy, ix, ky, kx);
       }
     }
@@ -89,13 +93,14 @@ class ReferenceConv2d : public WindowOp {
       : WindowOp(setup),
         filters_(setup.attributes.find("filters")->integer()),
         groups_(static_cast<int64_t>(number_or(setup.attributes, "groups", 1))),
+        ins_(in_.c / groups_),
+        outs_(filters_ / groups_),
         bias_(boolean_or(setup.attributes, "bias", true)),
         activation_(string_or(setup.attributes, "activation", "none")) {}
 
   Shape output() const override { return {in_.n, window_.out[0], window_.out[1], filters_}; }
   std::vector<std::vector<int64_t>> parameter_dims() const override {
-    std::vector<std::vector<int64_t>> dims{
-        {filters_, in_.c / groups_, window_.kernel[0], window_.kernel[1]}};
+    std::vector<std::vector<int64_t>> dims{{filters_, ins_, window_.kernel[0], window_.kernel[1]}};
     if (bias_) dims.push_back({filters_});
     return dims;
   }
@@ -111,46 +116,93 @@ class ReferenceConv2d : public WindowOp {
   }
 
   ReferenceTensors backward(const ReferenceTensors& t, const Doubles& dy) const override {
-    const Doubles z = argument(t);
+    Doubles dz = argument(t);
+    for (size_t i = 0; i < dz.size(); ++i) {
+      dz[i] = dy[i] * reference_activation_slope(activation_, dz[i]);
+    }
     ReferenceTensors d{{Doubles(t.x[0].size())}, {}};
     for (const Doubles& parameter : t.parameters) d.parameters.emplace_back(parameter.size());
-    for_outputs([&](int64_t n, int64_t oy, int64_t ox, int64_t f, size_t i) {
-      const double dz = dy[i] * reference_activation_slope(activation_, z[i]);
-      if (bias_) d.parameters[1][static_cast<size_t>(f)] += dz;
-      for_taps(n, oy, ox, f, [&](size_t at, size_t weight) {
-        d.x[0][at] += dz * t.parameters[0][weight];
-        d.parameters[0][weight] += dz * t.x[0][at];
+    for (size_t i = 0; bias_ && i < dz.size(); ++i) d.parameters[1][i % size(filters_)] += dz[i];
+    Doubles w(size(outs_)), dw(size(outs_));
+    for_taps([&](const Tap& tap) {
+      for (int64_t f = 0; f < outs_; ++f) w[size(f)] = t.parameters[0][weight(tap, f)];
+      std::fill(dw.begin(), dw.end(), 0.0);
+      for_meetings(tap, [&](size_t at, size_t out) {
+        const double x = t.x[0][at], *slopes = &dz[out];
+        double sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t f = 0; f < outs_; ++f) {
+          sum += slopes[f] * w[size(f)];
+          dw[size(f)] += slopes[f] * x;
+        }
+        d.x[0][at] += sum;
       });
+      for (int64_t f = 0; f < outs_; ++f) d.parameters[0][weight(tap, f)] = dw[size(f)];
     });
     return d;
   }
 
  private:
+  /// One input channel of one group under one place of the window.
+  struct Tap {
+    int64_t group, channel, ky, kx;
+  };
+
+  static size_t size(int64_t i) {
+    return static_cast<size_t>(i);
+  }
+
   Doubles argument(const ReferenceTensors& t) const {
-    Doubles z(static_cast<size_t>(output().elements()));
-    for_outputs([&](int64_t n, int64_t oy, int64_t ox, int64_t f, size_t i) {
-      double sum = bias_ ? t.parameters[1][static_cast<size_t>(f)] : 0;
-      for_taps(n, oy, ox, f,
-               [&](size_t at, size_t weight) { sum += t.x[0][at] * t.parameters[0][weight]; });
-      z[i] = sum;
+    Doubles z(size(output().elements()));
+    for (size_t i = 0; bias_ && i < z.size(); ++i) z[i] = t.parameters[1][i % size(filters_)];
+    Doubles w(size(outs_));
+    for_taps([&](const Tap& tap) {
+      for (int64_t f = 0; f < outs_; ++f) w[size(f)] = t.parameters[0][weight(tap, f)];
+      for_meetings(tap, [&](size_t at, size_t out) {
+        const double x = t.x[0][at];
+        double* sums = &z[out];
+#pragma omp simd
+        for (int64_t f = 0; f < outs_; ++f) sums[f] += x * w[size(f)];
+      });
     });
     return z;
   }
 
-  /// Calls body(index into x, index into the OIHW weight) for all that makes one output.
   template <class Body>
-  void for_taps(int64_t n, int64_t oy, int64_t ox, int64_t f, const Body& body) const {
-    const int64_t ins = in_.c / groups_, first = f / (filters_ / groups_) * ins;
-    window_.for_places(oy, ox, [&](int64_t iy, int64_t ix, int64_t ky, int64_t kx) {
-      for (int64_t i = 0; i < ins; ++i) {
-        const int64_t tap = ky * window_.kernel[1] + kx;
-        const int64_t weight = (f * ins + i) * window_.kernel[0] * window_.kernel[1] + tap;
-        body(x_at(n, iy, ix, first + i), static_cast<size_t>(weight));
-      }
-    });
+  void for_taps(const Body& body) const {
+    for (int64_t group = 0; group < groups_; ++group)
+      for (int64_t channel = 0; channel < ins_; ++channel)
+        for (int64_t ky = 0; ky < window_.kernel[0]; ++ky)
+          for (int64_t kx = 0; kx < window_.kernel[1]; ++kx) body(Tap{group, channel, ky, kx});
   }
 
-  int64_t filters_, groups_;
+  /// Index of the tap's weight for filter f of its group: OIHW.
+  size_t weight(const Tap& tap, int64_t f) const {
+    const int64_t row = (tap.group * outs_ + f) * ins_ + tap.channel;
+    return size((row * window_.kernel[0] + tap.ky) * window_.kernel[1] + tap.kx);
+  }
+
+  /// Calls body(index into x, index of the group's first filter in the output) for all pixels of
+  /// the output whose window has the tap on the image.
+  template <class Body>
+  void for_meetings(const Tap& tap, const Body& body) const {
+    const Shape out = output();
+    for (int64_t n = 0; n < out.n; ++n) {
+      for (int64_t oy = 0; oy < out.h; ++oy) {
+        const int64_t iy = window_.input(0, oy, tap.ky);
+        if (iy < 0 || iy >= in_.h) continue;
+        for (int64_t ox = 0; ox < out.w; ++ox) {
+          const int64_t ix = window_.input(1, ox, tap.kx);
+          if (ix < 0 || ix >= in_.w) continue;
+          const int64_t pixel = (n * out.h + oy) * out.w + ox;
+          body(x_at(n, iy, ix, tap.group * ins_ + tap.channel),
+               size(pixel * filters_ + tap.group * outs_));
+        }
+      }
+    }
+  }
+
+  int64_t filters_, groups_, ins_, outs_;  ///< ins_, outs_: channels and filters of a group
   bool bias_;
   std::string activation_;
 };
