@@ -111,6 +111,11 @@ TEST(CommandLine, WithoutArgumentsItExplainsItself) {
 struct Wrong {
   std::vector<std::string> arguments;
   std::string message;  ///< must be in standard error
+
+  friend std::ostream& operator<<(std::ostream& stream, const Wrong& wrong) {
+    for (const std::string& argument : wrong.arguments) stream << argument.substr(0, 40) << ' ';
+    return stream;
+  }
 };
 
 class WrongUsage : public testing::TestWithParam<Wrong> {};

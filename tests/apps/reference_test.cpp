@@ -48,6 +48,10 @@ const NamedTensor& tensor(const std::vector<NamedTensor>& tensors, const std::st
 struct Smoothing {
   const char* golden;
   Json stage;  ///< after grayscale; null: none
+
+  friend std::ostream& operator<<(std::ostream& stream, const Smoothing& smoothing) {
+    return stream << smoothing.golden;
+  }
 };
 
 class Preprocess : public testing::TestWithParam<Smoothing> {};

@@ -80,6 +80,23 @@ TEST(Duration, Reads) {
   EXPECT_EQ(render_duration(-1), "?");
 }
 
+/// Whether this machine gives out pseudo-terminals: in a bare chroot /dev/pts is not mounted.
+bool has_terminals() {
+  int master = -1, slave = -1;
+  if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return false;
+  close(master);
+  close(slave);
+  return true;
+}
+
+/// For tests that need one.
+class ProgressOnATerminal : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_terminals()) GTEST_SKIP() << "no pseudo-terminals: /dev/pts is not mounted here";
+  }
+};
+
 /// What a Progress writes to a terminal of some width.
 class Terminal {
  public:
@@ -120,7 +137,7 @@ size_t longest_line(const std::string& text) {
   return longest;
 }
 
-TEST(Progress, TheBarNeverWrapsOnATerminal) {
+TEST_F(ProgressOnATerminal, TheBarNeverWraps) {
   std::mt19937 random(2);
   for (const int width : {20, 21, 40, 79, 80, 81, 132, 300}) {
     Terminal terminal(width);
@@ -137,7 +154,7 @@ TEST(Progress, TheBarNeverWrapsOnATerminal) {
   }
 }
 
-TEST(Progress, DrawsAtMostTenTimesASecond) {
+TEST_F(ProgressOnATerminal, DrawsAtMostTenTimesASecond) {
   Terminal terminal(80);
   const auto start = std::chrono::steady_clock::now();
   {
@@ -157,7 +174,7 @@ TEST(Progress, DrawsAtMostTenTimesASecond) {
   EXPECT_LE(static_cast<double>(draws), 10 * seconds + 2);
 }
 
-TEST(Progress, NoColorIsObeyed) {
+TEST_F(ProgressOnATerminal, NoColorIsObeyed) {
   for (const bool color : {true, false}) {
     if (color) {
       unsetenv("NO_COLOR");
