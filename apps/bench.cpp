@@ -142,7 +142,7 @@ void print_json(const Session& session, const BenchResult& result) {
     row.set("backward_ms", node.backward_ms);
     nodes.push_back(std::move(row));
   }
-  const Environment environment = this_environment(*session.device);
+  const Environment environment = this_environment(session.machine);
   Value value{Object{}};
   value.set("experiment", session.experiment.name);
   value.set("device", environment.device);
@@ -164,7 +164,8 @@ std::string whole(double rate) {
 }
 
 void print_tables(const Session& session, const BenchResult& result) {
-  const Environment environment = this_environment(*session.device);
+  const Environment environment = this_environment(session.machine);
+  if (!session.machine.note.empty()) fmt::print("{}\n", session.machine.note);
   fmt::print("{}\n{}, batch {}\n\n", environment.device, environment.libraries,
              session.experiment.train.batch_size);
   Table rates({{"images/s"},

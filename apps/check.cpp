@@ -18,17 +18,17 @@ struct CheckArguments {
 
 std::string check_file(const CheckArguments& arguments, const std::string& file) {
   Session session;
-  session.registry = register_ops();
   SharedOptions options = arguments.shared;
   options.file = file;
-  session.experiment = open_experiment(options, session.registry);
+  session.machine = open_machine(options);
+  const Registry& registry = session.machine.registry;
+  session.experiment = open_experiment(options, registry);
   const SourceInfo info = source_info(session.experiment, options);
   const NetworkReport report =
-      describe_network(session.experiment, session.registry, info.image, info.classes);
+      describe_network(session.experiment, registry, info.image, info.classes);
   std::string text =
       fmt::format("{} nodes, {} parameters", report.nodes.size(), with_commas(report.parameters()));
   if (!arguments.target.empty()) {
-    session.device = open_device(options);
     make_pipeline(session, info.image);
     const MemoryPlan plan =
         Executor(executor_setup(session, report.input, info.classes, nullptr, true)).memory();
@@ -41,7 +41,7 @@ std::string check_file(const CheckArguments& arguments, const std::string& file)
 
 int check(CheckArguments& arguments) {
   arguments.shared.device = arguments.target.empty() ? "cpu" : arguments.target;
-  if (!arguments.target.empty()) open_device(arguments.shared);
+  if (!arguments.target.empty()) open_machine(arguments.shared);
   ExitCode worst = ExitCode::ok;
   for (const std::string& file : arguments.files) {
     try {

@@ -1,6 +1,5 @@
 #include "apps/options.h"
 
-#include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
 
 namespace engine {
@@ -20,8 +19,9 @@ void add_set(Arguments& arguments, SharedOptions& options) {
 }
 
 void add_machine(Arguments& arguments, SharedOptions& options) {
-  arguments.text("--device", options.device,
-                 {.doc = "Where to run: auto or cpu (default: auto)", .placeholder = "DEVICE"});
+  arguments.text(
+      "--device", options.device,
+      {.doc = "Where to run: auto, cpu, cuda or cuda:N (default: auto)", .placeholder = "DEVICE"});
   arguments.integer("--threads", options.threads,
                     {.doc = "Threads (default: every core this process may use)",
                      .placeholder = "N",
@@ -49,19 +49,6 @@ void add_data(Arguments& arguments, SharedOptions& options) {
 
 void add_json(Arguments& arguments, SharedOptions& options) {
   arguments.flag("--json", options.json, {.doc = "Print JSON"});
-}
-
-std::unique_ptr<Device> open_device(const SharedOptions& options) {
-  if (options.device.rfind("cuda", 0) == 0) {
-    fail(ExitCode::device,
-         "--device {}: this build of the engine has no CUDA support; use --device cpu or auto",
-         options.device);
-  }
-  if (options.device != "auto" && options.device != "cpu") {
-    fail(ExitCode::usage, "--device {}: expected auto or cpu", options.device);
-  }
-  set_threads(static_cast<int>(options.threads));
-  return make_cpu_device();
 }
 
 Experiment open_experiment(const SharedOptions& options, const Registry& registry) {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "apps/arguments.h"
-#include "engine/core/device.h"
 #include "engine/data/dataset.h"
 #include "engine/run/experiment.h"
 
@@ -36,9 +35,6 @@ void add_data_dir(Arguments& arguments,
                   SharedOptions& options);  ///< --data-dir alone: to know the classes
 void add_json(Arguments& arguments, SharedOptions& options);
 
-/// The device that --device names, with its threads set: before anything runs in parallel. Throws
-/// Error (device) with the reason when it cannot be had.
-std::unique_ptr<Device> open_device(const SharedOptions& options);
 /// FILE with --set and --seed applied.
 Experiment open_experiment(const SharedOptions& options, const Registry& registry);
 DataOptions data_options(const SharedOptions& options);

@@ -26,10 +26,14 @@ std::vector<float> gather_all(Device& device, Pipeline& pipeline, const Prepared
   const Buffer batch(device, static_cast<size_t>(chunk) * per_sample * sizeof(float));
   const Buffer labels(device, static_cast<size_t>(chunk) * sizeof(int32_t));
   const Buffer samples(device, static_cast<size_t>(chunk) * sizeof(int32_t));
+  const StepState start;
+  const Buffer state(device, sizeof(start));
+  device.copy_to_device(state.data(), &start, sizeof(start));
   std::vector<float> values(static_cast<size_t>(count) * per_sample);
   for (int64_t at = 0; at < count; at += chunk) {
     const int64_t now = std::min(chunk, count - at);
-    pipeline.gather(set, static_cast<int32_t*>(rows.data()) + at, now, 0, batch.f32(),
+    pipeline.gather(set, static_cast<int32_t*>(rows.data()) + at,
+                    static_cast<const StepState*>(state.data()), now, batch.f32(),
                     static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
     device.copy_to_host(values.data() + static_cast<size_t>(at) * per_sample, batch.data(),
                         static_cast<size_t>(now) * per_sample * sizeof(float));
@@ -60,7 +64,7 @@ int preprocess(PreprocessArguments& arguments) {
   const auto pipeline = make_pipeline(session, input.shape.with_batch(1));
   if (needs_statistics) pipeline->measure(split.train);
   const auto prepared = pipeline->prepare(input, arguments.split == "train");
-  const std::vector<float> values = gather_all(*session.device, *pipeline, *prepared);
+  const std::vector<float> values = gather_all(*session.machine.device, *pipeline, *prepared);
   const Shape shape = pipeline->output();
   const std::vector<int64_t> dims{prepared->count(), shape.h, shape.w, shape.c};
   write_npy(real_files(), arguments.out, dims, values);

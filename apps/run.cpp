@@ -37,10 +37,12 @@ int run(RunArguments& arguments) {
   require_dataset(session.experiment, arguments.run.data.data_dir, arguments.fetch,
                   arguments.quiet);
   arguments.run.without_passes = arguments.shared.without_passes;
-  arguments.run.environment = this_environment(*session.device);
+  arguments.run.environment = this_environment(session.machine);
   Progress progress({.quiet = arguments.quiet});
+  const Machine& machine = session.machine;
+  if (!machine.note.empty()) progress.line(machine.note);
   const RunResult result =
-      run_training(session.experiment, session.registry, *session.device, arguments.run, progress);
+      run_training(session.experiment, machine.registry, *machine.device, arguments.run, progress);
   progress.finish();
   print_result(result,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

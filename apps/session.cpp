@@ -3,24 +3,22 @@
 #include "apps/console.h"
 #include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
-#include "kernels/register.h"
 
 namespace engine {
 
 Session open_session(const SharedOptions& options) {
   Session session;
-  session.device = open_device(options);
-  session.registry = register_ops();
-  session.experiment = open_experiment(options, session.registry);
+  session.machine = open_machine(options);
+  session.experiment = open_experiment(options, session.machine.registry);
   return session;
 }
 
-Environment this_environment(const Device& device) {
+Environment this_environment(const Machine& machine) {
   Environment environment;
   environment.engine_version = ENGINE_VERSION;
-  environment.device = device.description();
+  environment.device = machine.device->description();
   environment.isa = instruction_sets();
-  environment.libraries = libraries();
+  environment.libraries = machine.libraries;
   environment.threads = threads();
   return environment;
 }
@@ -29,8 +27,10 @@ std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image, boo
   PipelineSetup setup{.stages = stages_of(session.experiment, leave_out_noise),
                       .image = image,
                       .seed = static_cast<uint32_t>(session.experiment.seed),
-                      .device = *session.device};
-  return session.registry.cpu_pipeline(setup);
+                      .device = *session.machine.device};
+  const Registry& registry = session.machine.registry;
+  return setup.device.kind() == "cuda" ? registry.cuda_pipeline(setup)
+                                       : registry.cpu_pipeline(setup);
 }
 
 Shape source_shape(const DataConfig& config) {
@@ -63,8 +63,8 @@ ExecutorSetup executor_setup(const Session& session, Shape image, int64_t classe
   return {.network = session.experiment.network,
           .image = image,
           .context = {classes},
-          .registry = session.registry,
-          .device = *session.device,
+          .registry = session.machine.registry,
+          .device = *session.machine.device,
           .pipeline = pipeline,
           .optimizer = training ? train.optimizer.get() : nullptr,
           .batch = train.batch_size,

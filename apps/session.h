@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/machine.h"
 #include "apps/options.h"
 #include "engine/graph/executor.h"
 #include "engine/run/experiment.h"
@@ -15,8 +16,7 @@
 namespace engine {
 
 struct Session {
-  Registry registry;
-  std::unique_ptr<Device> device;
+  Machine machine;
   Experiment experiment;
 };
 
@@ -24,7 +24,7 @@ struct Session {
 Session open_session(const SharedOptions& options);
 
 /// The conditions that runs record.
-Environment this_environment(const Device& device);
+Environment this_environment(const Machine& machine);
 
 /// The experiment's stages on the session's device, for images as the source gives them. Stages
 /// that draw noise can be left out.

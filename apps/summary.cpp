@@ -99,7 +99,7 @@ int summary(const SharedOptions& options) {
   const Session session = open_session(options);
   const SourceInfo info = source_info(session.experiment, options);
   const NetworkReport report =
-      describe_network(session.experiment, session.registry, info.image, info.classes);
+      describe_network(session.experiment, session.machine.registry, info.image, info.classes);
   ExecutorSetup setup = executor_setup(session, report.input, info.classes, nullptr, true);
   setup.without_passes = options.without_passes;
   const MemoryPlan plan = Executor(setup).memory();

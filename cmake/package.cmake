@@ -7,6 +7,9 @@ target_link_options(engine PRIVATE -Wl,--disable-new-dtags)
 set_target_properties(engine PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/engine")
 
 install(TARGETS engine RUNTIME DESTINATION bin)
+if(TARGET engine_cuda)  # NVIDIA's libraries stay where they are: the driver's machine has them
+  install(TARGETS engine_cuda LIBRARY DESTINATION lib/engine)
+endif()
 install(CODE "
   set(program \"$<TARGET_FILE:engine>\")
   set(deps \"${ENGINE_DEPS}\")

@@ -1,10 +1,19 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace engine {
+
+/// Work that can be queued again, whole, with one call. It uses the memory that it was recorded
+/// with.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
 
 /// A machine that runs plans: its memory and its one stream. An executor owns one; there are no
 /// globals, so several can live in one process.
@@ -20,8 +29,13 @@ class Device {
   virtual void release(void* memory) noexcept = 0;
   virtual void copy_to_device(void* device, const void* host, size_t bytes) = 0;
   virtual void copy_to_host(void* host, const void* device, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;  ///< within the device
   virtual void zero(void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// Work is done when a call returns: looking at its results costs nothing.
+  virtual bool is_synchronous() const = 0;
+  /// Notes what work() queues, and runs none of it. work() may not wait for the device.
+  virtual std::unique_ptr<Recording> record(std::function<void()> work) = 0;
 };
 
 /// Device memory with one owner.

@@ -22,24 +22,32 @@ class Optimizer {
   virtual int moments() const = 0;
 
   double learning_rate = 1e-3;
-  double weight_decay = 0;   ///< L2 term added to the gradient; decoupled for adamw
-  double clip_norm = 0;      ///< gradients are scaled down to this Euclidean norm; 0: off
+  double weight_decay = 0;  ///< L2 term added to the gradient; decoupled for adamw
+  double clip_norm = 0;     ///< gradients are scaled down to this Euclidean norm; 0: off
 
  protected:
   void common_keys(Keys& keys);
 };
 
+/// All pointers are to device memory.
 struct UpdateArgs {
-  StepState* state;          ///< reads learning_rate and step; writes gradient_norm, nonfinite
+  StepState* state;
+  const float* learning_rates;  ///< the rate of step s is element s - state->rates_from
+  int64_t samples;              ///< of this step's batch
   float* parameters;
   const float* gradients;
-  float* const* moments;     ///< moments() arenas
+  float* const* moments;  ///< moments() arenas
   int64_t elements;
+  /// Parameters that are state (running statistics), and how they were before the step.
+  float* state_parameters;
+  const float* state_parameters_before;
+  int64_t state_elements;
 };
 
-/// An optimizer on a device. Finds the gradient's norm first (fixed order of summation, the same for
-/// every thread count); if it is not finite, sets state->nonfinite and changes nothing. Otherwise
-/// updates everything and advances state->step.
+/// An optimizer on a device, and the end of a step. Finds the gradient's norm first (fixed order of
+/// summation, the same for every thread count). If it or a parameter is not finite, or the loss was
+/// not, the step has not been: nonfinite is set, the sums and the state parameters are put back,
+/// all else stays. Otherwise updates all parameters and advances step and position.
 class OptimizerKernel {
  public:
   virtual ~OptimizerKernel() = default;

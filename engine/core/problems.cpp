@@ -9,7 +9,7 @@
 namespace engine {
 namespace {
 
-constexpr size_t kShownWidth = 96;
+constexpr size_t kShownWidth = 70;  // with indentation and dots: 80 columns
 
 /// Control characters would move the cursor or worse; a tab would move the caret.
 std::string printable(std::string_view text) {
@@ -94,7 +94,8 @@ std::string Problems::source_line(const Origin& origin) const {
     std::string_view line = line_of(text, origin.line);
     size_t caret = static_cast<size_t>(origin.column - 1);
     std::string before, after;
-    if (const size_t limit = kShownWidth * 3 / 4; caret > limit) {
+    const bool fits = offset_of(line, kShownWidth) >= line.size();
+    if (const size_t limit = kShownWidth * 3 / 4; !fits && caret > limit) {
       line.remove_prefix(offset_of(line, caret - limit));
       caret = limit + 3;
       before = "...";

@@ -16,6 +16,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/keys.h"
+#include "engine/core/step.h"
 #include "engine/core/tensor.h"
 
 namespace engine {
@@ -45,9 +46,9 @@ class Stage {
 
 /// Images in host memory, uint8 NHWC, with their sample numbers (keys of random draws).
 struct ImageSet {
-  Shape shape;                         ///< n images
+  Shape shape;  ///< n images
   std::vector<uint8_t> pixels;
-  std::vector<int32_t> labels;         ///< empty when there are none
+  std::vector<int32_t> labels;  ///< empty when there are none
   std::vector<int32_t> samples;
 };
 
@@ -61,7 +62,7 @@ class PreparedSet {
 
 struct PipelineSetup {
   std::vector<const Stage*> stages;
-  Shape image;             ///< as the source gives it, n = 1
+  Shape image;  ///< as the source gives it, n = 1
   uint32_t seed = 0;
   Device& device;
 };
@@ -71,17 +72,19 @@ class Pipeline {
  public:
   virtual ~Pipeline() = default;
   virtual Shape output() const = 0;  ///< one image as the network sees it
-  /// Measures what stages need (mean, deviation) on the training split. Called once, before prepare.
+  /// Measures what stages need (mean, deviation) on the training split. Called once, before
+  /// prepare.
   virtual void measure(const ImageSet& training) = 0;
   /// The numbers measured, to be stored with a run and given back for prediction.
   virtual std::vector<double> statistics() const = 0;
   virtual void set_statistics(std::span<const double> statistics) = 0;
   /// Runs the once-stages. training says whether training_only stages will apply when gathering.
   virtual std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) = 0;
-  /// Rows order[0..count) (device memory) of a set, through the every_epoch-stages, into batch
-  /// (count, h, w, c float32, packed); also their labels and sample numbers.
-  virtual void gather(const PreparedSet& set, const int32_t* order, int64_t count, uint32_t epoch,
-                      float* batch, int32_t* labels, int32_t* samples) = 0;
+  /// Rows order[position, position + count) of a set, through the every_epoch-stages, into batch
+  /// (count, h, w, c float32, packed); also their labels and sample numbers. order and at are
+  /// device memory; position and epoch are at's.
+  virtual void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
+                      int64_t count, float* batch, int32_t* labels, int32_t* samples) = 0;
 };
 
 using PipelineFactory = std::unique_ptr<Pipeline> (*)(const PipelineSetup&);

@@ -30,14 +30,20 @@ class Value {
  public:
   enum class Kind { null, boolean, integer, number, string, array, object };
 
-  Value() = default;
-  Value(bool v) : data_(v) {}
-  Value(int v) : data_(int64_t{v}) {}
-  Value(int64_t v) : data_(v) {}
-  Value(double v) : data_(v) {}
-  Value(const char* v) : data_(std::string(v)) {}
-  Value(std::string v) : data_(std::move(v)) {}
-  Value(std::string_view v) : data_(std::string(v)) {}
+  // All that makes or destroys a Value is defined behind Member, which a Value may hold.
+  Value();
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
+  Value(bool v);
+  Value(int v);
+  Value(int64_t v);
+  Value(double v);
+  Value(const char* v);
+  Value(std::string v);
+  Value(std::string_view v);
   Value(Array v);
   Value(Object v);
 
@@ -70,6 +76,20 @@ struct Member {
   Value value;
   Origin origin;  ///< of the key
 };
+
+inline Value::Value() = default;
+inline Value::Value(const Value&) = default;
+inline Value::Value(Value&&) noexcept = default;
+inline Value& Value::operator=(const Value&) = default;
+inline Value& Value::operator=(Value&&) noexcept = default;
+inline Value::~Value() = default;
+inline Value::Value(bool v) : data_(v) {}
+inline Value::Value(int v) : data_(int64_t{v}) {}
+inline Value::Value(int64_t v) : data_(v) {}
+inline Value::Value(double v) : data_(v) {}
+inline Value::Value(const char* v) : data_(std::string(v)) {}
+inline Value::Value(std::string v) : data_(std::move(v)) {}
+inline Value::Value(std::string_view v) : data_(std::string(v)) {}
 
 /// JSON text; indent < 0 gives one line. Numbers are written so that they read back bit for bit.
 std::string to_json(const Value& value, int indent = 2);

@@ -33,6 +33,16 @@ std::string cpu_model() {
        static_cast<double>(bytes) / kMegabyte, static_cast<double>(available_memory()) / kMegabyte);
 }
 
+/// There is no queue to note: the work is called again.
+class CpuRecording : public Recording {
+ public:
+  explicit CpuRecording(std::function<void()> work) : work_(std::move(work)) {}
+  void replay() override { work_(); }
+
+ private:
+  std::function<void()> work_;
+};
+
 class CpuDevice : public Device {
  public:
   std::string_view kind() const override { return "cpu"; }
@@ -63,10 +73,17 @@ class CpuDevice : public Device {
   void copy_to_host(void* host, const void* device, size_t bytes) override {
     if (bytes) std::memcpy(host, device, bytes);
   }
+  void copy(void* to, const void* from, size_t bytes) override {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
   void zero(void* device, size_t bytes) override {
     if (bytes) std::memset(device, 0, bytes);
   }
   void synchronize() override {}
+  bool is_synchronous() const override { return true; }
+  std::unique_ptr<Recording> record(std::function<void()> work) override {
+    return std::make_unique<CpuRecording>(std::move(work));
+  }
 
  private:
   static constexpr size_t kCheckedBytes = size_t{64} << 20;

@@ -58,7 +58,9 @@ Executor::Impl::Impl(const ExecutorSetup& setup)
   const auto most = static_cast<size_t>(std::max(batch, evaluation_batch));
   labels = zeroed(device, most * sizeof(int32_t));
   samples = zeroed(device, most * sizeof(int32_t));
-  kept_state_parameters.resize(static_cast<size_t>(store.elements() - store.trainable_elements()));
+  kept_state_parameters = zeroed(
+      device, static_cast<size_t>(store.elements() - store.trainable_elements()) * sizeof(float));
+  learning_rates = zeroed(device, sizeof(float));
   write(state, {});
 }
 
@@ -101,7 +103,12 @@ void Executor::Impl::prepare() {
   for (const Held& held : programs) {
     held.program->bind(store, static_cast<std::byte*>(arena.data()));
   }
+  forget_recordings();
   bound = true;
+}
+
+void Executor::Impl::forget_recordings() {
+  for (Held& held : programs) held.step.reset();
 }
 
 void Executor::Impl::require_loss() const {

@@ -15,12 +15,12 @@ namespace engine {
 
 struct ExecutorSetup {
   const NetworkSpec& network;
-  Shape image;                          ///< what the network sees, n = 1
+  Shape image;  ///< what the network sees, n = 1
   InferContext context;
   const Registry& registry;
   Device& device;
-  Pipeline* pipeline = nullptr;         ///< needed for PreparedSet
-  const Optimizer* optimizer = nullptr; ///< null: no training
+  Pipeline* pipeline = nullptr;          ///< needed for PreparedSet
+  const Optimizer* optimizer = nullptr;  ///< null: no training
   int64_t batch = 32;
   int64_t evaluation_batch = 250;
   double label_smoothing = 0;
@@ -85,8 +85,8 @@ class Executor {
                    std::vector<NamedTensor>& gradients);
   /// One optimizer step on given images, dropout as said; returns the loss before it, NaN when the
   /// step was not finite and changed nothing.
-  double step_on(std::span<const float> images, std::span<const int32_t> labels, double learning_rate,
-                 bool dropout);
+  double step_on(std::span<const float> images, std::span<const int32_t> labels,
+                 double learning_rate, bool dropout);
 
   /// What training and evaluation take. Plans evaluation if it has not run yet.
   MemoryPlan memory() const;

@@ -125,9 +125,10 @@ std::string Executor::find_nonfinite() {
   if (count <= 0) return {};
   Program& program = impl.training_program(count);
   impl.prepare();
-  impl.write(impl.evaluation_state, {.epoch = now.epoch, .step = now.step});
+  impl.write(impl.evaluation_state,
+             {.epoch = now.epoch, .step = now.step, .position = now.position});
   impl.point(program, impl.evaluation_state, true);
-  impl.gather(*impl.set, impl.order, static_cast<int64_t>(now.position), count, now.epoch, program);
+  impl.gather(*impl.set, impl.order, 0, impl.evaluation_state, count, program);
   impl.keep_state_parameters();
   std::string found = Finder(program, impl.device, impl.store).find();
   impl.restore_state_parameters();
@@ -157,6 +158,7 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
   for (int repetition = -1; repetition < repetitions; ++repetition) {  // the first only warms up
     const bool counts = repetition >= 0;
     fill_input(impl.device, program, impl.seed);
+    impl.write(impl.evaluation_state, {});
     for (size_t i = 0; i < program.nodes(); ++i) {
       if (!program.runs_forward(i)) continue;
       timed(counts, times[i].forward_ms, [&] { program.forward_node(i); });
@@ -169,13 +171,7 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
       timed(counts, times[i].backward_ms, [&] { program.backward_node(i); });
     }
     if (!training) continue;
-    timed(counts, update_ms, [&] {
-      impl.optimizer_kernel->update({.state = static_cast<StepState*>(impl.evaluation_state.data()),
-                                     .parameters = impl.store.parameters(),
-                                     .gradients = impl.store.gradients(),
-                                     .moments = impl.store.moments(),
-                                     .elements = impl.store.trainable_elements()});
-    });
+    timed(counts, update_ms, [&] { impl.update(impl.evaluation_state, impl.batch); });
   }
   impl.store.put_back(snapshot);
   std::vector<NodeTime> result;

@@ -2,6 +2,7 @@
 
 // What executor.cpp, executor_step.cpp and executor_diagnose.cpp share.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -27,19 +28,23 @@ struct Executor::Impl {
   StepState read(const Buffer& state) const;
   void write(Buffer& state, const StepState& value);
 
-  /// The programs that training an epoch of so many rows takes are there and bound.
+  /// All that training an epoch of so many rows takes is there: programs, bound and recorded, and
+  /// memory.
   void prepare_epoch(int64_t rows);
   Program& training_program(int64_t rows) { return program(rows, Mode::training); }
-  void gather(const PreparedSet& set, const Buffer& order, int64_t first, int64_t count,
-              uint32_t epoch, Program& program);
+  /// One whole step on rows of the epoch, from the gather to the update, as something to replay.
+  Recording& recorded_step(int64_t rows);
+  /// Rows of order from first plus at's position on.
+  void gather(const PreparedSet& set, const Buffer& order, int64_t first, const Buffer& at,
+              int64_t count, Program& program);
   void copy_batch(std::span<const float> images, std::span<const int32_t> labels, Program& program);
 
-  enum class Outcome { done, nonfinite };
-  /// Forward, backward and update on the batch that lies in the program's input. What the step
-  /// counted is in the state afterwards; after a step that was not finite nothing has changed but
-  /// the state's nonfinite and gradient_norm.
-  Outcome step(Program& program, double learning_rate);
-  void forward_backward(Program& program);
+  /// The learning rates of the next steps go to the device; nonfinite is reset.
+  void begin_steps(int64_t steps, const std::function<double(uint64_t)>& learning_rate);
+  /// Forward, backward and update on the batch that lies in the program's input; the position moves
+  /// on by advance. Waits for nothing: what came of it is in the state.
+  void step(Program& program, int64_t advance);
+  void update(Buffer& state, int64_t advance);
   void keep_state_parameters();
   void restore_state_parameters();
 
@@ -71,7 +76,9 @@ struct Executor::Impl {
   struct Held {
     std::unique_ptr<Program> program;
     uint64_t used = 0;
+    std::unique_ptr<Recording> step;  ///< null until it is needed, and when memory has moved
   };
+  void forget_recordings();
   std::vector<Held> programs;
   uint64_t uses = 0;
   Program* first = nullptr;  ///< defined the parameters; never let go
@@ -81,7 +88,9 @@ struct Executor::Impl {
   Buffer order;  ///< rows of the epoch
   int64_t rows = 0;
   Buffer evaluation_order;  ///< 0, 1, 2 ...
-  std::vector<float> kept_state_parameters;
+  Buffer learning_rates;    ///< of the steps that train() was last asked for
+  std::vector<float> learning_rates_on_host;
+  Buffer kept_state_parameters;
 };
 
 }  // namespace engine

@@ -37,11 +37,11 @@ void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
 }
 
 void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, int64_t begin,
-                            int64_t count, uint32_t epoch, Program& program) {
+                            const Buffer& at, int64_t count, Program& program) {
   if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
-  pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin, count, epoch,
-                   program.input().f32(), static_cast<int32_t*>(labels.data()),
-                   static_cast<int32_t*>(samples.data()));
+  pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin,
+                   static_cast<const StepState*>(at.data()), count, program.input().f32(),
+                   static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
 }
 
 void Executor::Impl::copy_batch(std::span<const float> images, std::span<const int32_t> of,
@@ -59,50 +59,74 @@ void Executor::Impl::copy_batch(std::span<const float> images, std::span<const i
 }
 
 void Executor::Impl::keep_state_parameters() {
-  device.copy_to_host(kept_state_parameters.data(), store.state_parameters(),
-                      kept_state_parameters.size() * sizeof(float));
+  device.copy(kept_state_parameters.data(), store.state_parameters(),
+              kept_state_parameters.bytes());
 }
 
 void Executor::Impl::restore_state_parameters() {
-  device.copy_to_device(store.state_parameters(), kept_state_parameters.data(),
-                        kept_state_parameters.size() * sizeof(float));
+  device.copy(store.state_parameters(), kept_state_parameters.data(),
+              kept_state_parameters.bytes());
 }
 
-void Executor::Impl::forward_backward(Program& program) {
-  program.forward(true);
-  program.backward();
+void Executor::Impl::begin_steps(int64_t steps,
+                                 const std::function<double(uint64_t)>& learning_rate) {
+  StepState now = read(state);
+  now.nonfinite = 0;
+  now.rates_from = now.step;
+  write(state, now);
+  learning_rates_on_host.resize(static_cast<size_t>(steps));
+  for (size_t i = 0; i < learning_rates_on_host.size(); ++i) {
+    learning_rates_on_host[i] = static_cast<float>(learning_rate(now.step + i));
+  }
+  device.copy_to_device(learning_rates.data(), learning_rates_on_host.data(), bytes_of(steps));
 }
 
-Executor::Impl::Outcome Executor::Impl::step(Program& program, double learning_rate) {
-  StepState before = read(state);
-  before.learning_rate = static_cast<float>(learning_rate);
-  before.nonfinite = 0;
-  write(state, before);
+void Executor::Impl::update(Buffer& of, int64_t advance) {
+  optimizer_kernel->update({.state = static_cast<StepState*>(of.data()),
+                            .learning_rates = learning_rates.f32(),
+                            .samples = advance,
+                            .parameters = store.parameters(),
+                            .gradients = store.gradients(),
+                            .moments = store.moments(),
+                            .elements = store.trainable_elements(),
+                            .state_parameters = store.state_parameters(),
+                            .state_parameters_before = kept_state_parameters.f32(),
+                            .state_elements = store.elements() - store.trainable_elements()});
+}
+
+void Executor::Impl::step(Program& program, int64_t advance) {
   keep_state_parameters();
   program.forward(true);
-  StepState after = read(state);
-  if (after.nonfinite == 0 && std::isfinite(after.loss_sum)) {
-    program.backward();
-    optimizer_kernel->update({.state = static_cast<StepState*>(state.data()),
-                              .parameters = store.parameters(),
-                              .gradients = store.gradients(),
-                              .moments = store.moments(),
-                              .elements = store.trainable_elements()});
-    after = read(state);
-    if (after.nonfinite == 0) return Outcome::done;
+  program.backward();
+  update(state, advance);
+}
+
+Recording& Executor::Impl::recorded_step(int64_t count) {
+  Program& program = training_program(count);
+  const auto held = std::find_if(programs.begin(), programs.end(),
+                                 [&](const Held& each) { return each.program.get() == &program; });
+  if (!held->step) {
+    held->step = device.record([this, &program, count] {
+      point(program, state, true);
+      gather(*set, order, 0, state, count, program);
+      step(program, count);
+    });
   }
-  // As if the step had not been: no sums of it, no running statistics.
-  before.gradient_norm = after.gradient_norm;
-  before.nonfinite = 1;
-  write(state, before);
-  restore_state_parameters();
-  return Outcome::nonfinite;
+  return *held->step;
 }
 
 void Executor::Impl::prepare_epoch(int64_t rows_left) {
   program(batch, Mode::training);
   if (rows_left % batch != 0) program(rows_left % batch, Mode::training);
   prepare();
+  const int64_t steps = (rows_left + batch - 1) / batch;
+  if (learning_rates.bytes() < bytes_of(steps)) {
+    ensure(device, learning_rates, bytes_of(steps));
+    forget_recordings();
+  }
+  learning_rates_on_host.reserve(static_cast<size_t>(steps));
+  if (rows_left >= batch) recorded_step(batch);
+  if (rows_left % batch != 0) recorded_step(rows_left % batch);
 }
 
 void Executor::begin_epoch(const PreparedSet& set, std::span<const int32_t> order, uint32_t epoch) {
@@ -113,9 +137,10 @@ void Executor::begin_epoch(const PreparedSet& set, std::span<const int32_t> orde
       fail(ExitCode::internal, "row {} is not in a set of {}", row, set.count());
     }
   }
+  ensure(impl.device, impl.order, order.size_bytes());
+  impl.forget_recordings();  // they read the set and the order of the epoch before
   impl.set = &set;
   impl.rows = static_cast<int64_t>(order.size());
-  ensure(impl.device, impl.order, order.size_bytes());
   impl.device.copy_to_device(impl.order.data(), order.data(), order.size_bytes());
   const StepState old = impl.read(impl.state);
   impl.write(impl.state, {.epoch = epoch,
@@ -128,25 +153,21 @@ void Executor::begin_epoch(const PreparedSet& set, std::span<const int32_t> orde
 int64_t Executor::train(int64_t steps, const std::function<double(uint64_t)>& learning_rate) {
   Impl& impl = *impl_;
   if (!impl.set) fail(ExitCode::internal, "begin_epoch comes before train");
-  StepState now = impl.read(impl.state);
+  const StepState start = impl.read(impl.state);
+  auto position = static_cast<int64_t>(start.position);
   // After a resume in the middle of an epoch the last batch may have another size than at its
   // start.
-  impl.prepare_epoch(impl.rows - static_cast<int64_t>(now.position));
-  int64_t done = 0;
-  for (; done < steps; ++done) {
-    const int64_t left = impl.rows - static_cast<int64_t>(now.position);
-    const int64_t count = std::min(left, impl.batch);
-    if (count <= 0) break;
-    Program& program = impl.training_program(count);
-    impl.point(program, impl.state, true);
-    impl.gather(*impl.set, impl.order, static_cast<int64_t>(now.position), count, now.epoch,
-                program);
-    if (impl.step(program, learning_rate(now.step)) == Impl::Outcome::nonfinite) break;
-    now = impl.read(impl.state);
-    now.position += static_cast<uint64_t>(count);
-    impl.write(impl.state, now);
+  impl.prepare_epoch(impl.rows - position);
+  steps = std::min(steps, (impl.rows - position + impl.batch - 1) / impl.batch);
+  if (steps <= 0) return 0;
+  impl.begin_steps(steps, learning_rate);
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t count = std::min(impl.rows - position, impl.batch);
+    impl.recorded_step(count).replay();
+    position += count;
+    if (impl.device.is_synchronous() && impl.read(impl.state).nonfinite) break;
   }
-  return done;
+  return static_cast<int64_t>(impl.read(impl.state).step - start.step);
 }
 
 Totals Executor::totals() const {
@@ -171,8 +192,9 @@ void Executor::Impl::for_each_evaluation_batch(const PreparedSet& from, bool wit
   for (int64_t begin = 0; begin < count; begin += evaluation_batch) {
     Program& now = program(std::min(evaluation_batch, count - begin), Mode::evaluation);
     point(now, evaluation_state, with_loss);
-    // Evaluation draws as in epoch 0, whenever it runs: its figures can be compared and repeated.
-    gather(from, evaluation_order, begin, now.batch(), 0, now);
+    // The state of evaluation stays at position 0 of epoch 0: what it draws, and so its figures,
+    // can be compared and repeated.
+    gather(from, evaluation_order, begin, evaluation_state, now.batch(), now);
     now.forward(with_loss);
     after(now);
   }
@@ -195,6 +217,7 @@ std::vector<float> Executor::Impl::read_logits(Program& program) const {
 
 std::vector<float> Executor::logits(const PreparedSet& set) {
   std::vector<float> all;
+  impl_->write(impl_->evaluation_state, {});
   impl_->for_each_evaluation_batch(set, false, [&](Program& program) {
     const std::vector<float> some = impl_->read_logits(program);
     all.insert(all.end(), some.begin(), some.end());
@@ -236,7 +259,8 @@ double Executor::gradients(std::span<const float> images, std::span<const int32_
   impl.point(program, impl.evaluation_state, true);
   impl.copy_batch(images, labels, program);
   impl.keep_state_parameters();
-  impl.forward_backward(program);
+  program.forward(true);
+  program.backward();
   impl.restore_state_parameters();
   gradients = impl.store.export_gradients();
   return totals_of(impl.read(impl.evaluation_state)).loss;
@@ -251,11 +275,11 @@ double Executor::step_on(std::span<const float> images, std::span<const int32_t>
   impl.prepare();
   impl.point(program, impl.state, true);
   impl.copy_batch(images, labels, program);
-  const double before = impl.read(impl.state).loss_sum;
-  if (impl.step(program, learning_rate) == Impl::Outcome::nonfinite) {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  return (impl.read(impl.state).loss_sum - before) / static_cast<double>(impl.batch);
+  impl.begin_steps(1, [learning_rate](uint64_t) { return learning_rate; });
+  impl.step(program, 0);
+  const StepState after = impl.read(impl.state);
+  if (after.nonfinite) return std::numeric_limits<double>::quiet_NaN();
+  return (after.loss_sum - after.loss_before) / static_cast<double>(impl.batch);
 }
 
 }  // namespace engine

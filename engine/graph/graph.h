@@ -25,7 +25,7 @@ struct Graph {
   Shape input;
   std::vector<Node> nodes;
   int logits = kGraphInput;  ///< the node whose output is the network's
-  int loss = kGraphInput;    ///< softmax_cross_entropy, when the network ends in one value per class
+  int loss = kGraphInput;  ///< softmax_cross_entropy, when the network ends in one value per class
 
   const Shape& shape_of(int value) const {
     return value == kGraphInput ? input : nodes[static_cast<size_t>(value)].signature.output;
@@ -36,7 +36,7 @@ struct Graph {
 
 struct GraphOptions {
   int64_t batch = 1;
-  bool training = false;         ///< false: dropout is left out
+  bool training = false;  ///< false: dropout is left out
   double label_smoothing = 0;
 };
 

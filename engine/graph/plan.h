@@ -27,7 +27,7 @@ ArenaLayout lay_out(const std::vector<BufferRequest>& requests, size_t alignment
 /// Planned memory by kind, in bytes.
 struct MemoryPlan {
   size_t parameters = 0, gradients = 0, moments = 0;
-  size_t activations = 0;  ///< the arena: activations, their gradients, saved values, workspace
+  size_t activations = 0;    ///< the arena: activations, their gradients, saved values, workspace
   size_t without_reuse = 0;  ///< what the arena would take if nothing were reused
 };
 

@@ -33,12 +33,13 @@ class Normalize;
 class RandomFlip;
 class RandomCrop;
 
-/// What a stage does to one image. Null: nothing to do (sigma 0, one channel already gray).
+/// What a stage does to one image. Null: nothing to do (sigma 0, one channel already gray), or not
+/// measured yet.
 std::unique_ptr<ImageStep> make_step(const Grayscale& stage, Shape input);
 std::unique_ptr<ImageStep> make_step(const Noise& stage, Shape input, uint32_t seed);
 /// The axes height and width; the axis sample is smooth_samples' part.
 std::unique_ptr<ImageStep> make_step(const Smooth& stage, Shape input);
-/// statistics: mean of each channel, then its standard deviation.
+/// statistics: mean of each channel, then its standard deviation; empty when not measured.
 std::unique_ptr<ImageStep> make_step(const Normalize& stage, Shape input,
                                      std::span<const double> statistics);
 std::unique_ptr<ImageStep> make_step(const RandomFlip& stage, Shape input, uint32_t seed);

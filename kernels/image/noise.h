@@ -41,8 +41,8 @@ ENGINE_HD float log_unit(float u) {
   const float f = std::bit_cast<float>((shifted & 0x007fffff) + kRootHalf) - 1.0f;
   const float s = f / (2.0f + f);
   const float z = s * s;
-  const float series = z * fmaf(fmaf(0.29872000f, z, 0.39977533f), z, 0.66666776f);
-  const float log_m = fmaf(-s, f - series, f);
+  const float slope = fmaf(fmaf(0.29872000f, z, 0.39977533f), z, 0.66666776f);
+  const float log_m = fmaf(-s, fmaf(-z, slope, f), f);
   return fmaf(e, 0.69314718f, fmaf(e, -1.9046542e-9f, log_m));
 }
 

@@ -32,4 +32,19 @@ std::string Normalize::brief() const {
   return fmt::format("mean {}; std {}", mean.brief(), std.brief());
 }
 
+NormalizeNumbers normalize_numbers(const Normalize& stage, int64_t channels,
+                                   std::span<const double> measured) {
+  NormalizeNumbers numbers;
+  const auto number = [&](const ChannelNumbers& given, int64_t place, int64_t channel) {
+    if (given.measured()) return measured[static_cast<size_t>(place)];
+    return given.numbers[given.numbers.size() > 1 ? static_cast<size_t>(channel) : 0];
+  };
+  for (int64_t c = 0; c < channels; ++c) {
+    const double deviation = number(stage.std, channels + c, c);
+    numbers.mean.push_back(static_cast<float>(number(stage.mean, c, c)));
+    numbers.factor.push_back(static_cast<float>(deviation > 0 ? 1 / deviation : 1));
+  }
+  return numbers;
+}
+
 }  // namespace engine

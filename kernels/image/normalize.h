@@ -25,4 +25,13 @@ class Normalize : public Stage {
   When when_ = When::once;
 };
 
+/// A pixel becomes (x - mean[c]) * factor[c].
+struct NormalizeNumbers {
+  std::vector<float> mean, factor;
+};
+
+/// measured: mean of each channel, then its standard deviation; empty when all numbers are given.
+NormalizeNumbers normalize_numbers(const Normalize& stage, int64_t channels,
+                                   std::span<const double> measured);
+
 }  // namespace engine

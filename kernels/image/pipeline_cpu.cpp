@@ -1,7 +1,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/core/error.h"
 #include "engine/cpu/parallel.h"
@@ -59,25 +58,15 @@ class CpuPipeline : public Pipeline {
   std::vector<double> statistics() const override { return statistics_; }
 
   void set_statistics(std::span<const double> statistics) override {
+    const auto parts = split_statistics(setup_.stages, order_, statistics);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!parts[i].empty()) steps_[i] = make(i, parts[i]);
+    }
     statistics_.assign(statistics.begin(), statistics.end());
-    size_t position = 0;
-    for (size_t i = 0; i < setup_.stages.size(); ++i) {
-      if (!setup_.stages[i]->needs_statistics()) continue;
-      const size_t count = 2 * static_cast<size_t>(order_.shapes[i].c);
-      if (position + count > statistics.size()) break;
-      steps_[i] = make(i, statistics.subspan(position, count));
-      position += count;
-    }
-    if (position != statistics.size() || !all_measured()) {
-      fail(ExitCode::data,
-           "the run's {} preprocessing statistics do not fit its stages: was its config.json "
-           "changed?",
-           statistics.size());
-    }
   }
 
   std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) override;
-  void gather(const PreparedSet& set, const int32_t* order, int64_t count, uint32_t epoch,
+  void gather(const PreparedSet& set, const int32_t* order, const StepState* at, int64_t count,
               float* batch, int32_t* labels, int32_t* samples) override;
 
  private:
@@ -86,7 +75,6 @@ class CpuPipeline : public Pipeline {
   Steps steps_between(size_t begin, size_t end, bool training) const;
   Buffer materialise(const ImageSet& images, size_t end, bool training);
   std::vector<double> measure_before(size_t stage, const ImageSet& training);
-  void check(const ImageSet& images) const;
 
   PipelineSetup setup_;
   StageOrder order_;
@@ -103,19 +91,7 @@ std::unique_ptr<ImageStep> CpuPipeline::make(size_t i, std::span<const double> s
   if (auto* s = dynamic_cast<const Smooth*>(stage)) return make_step(*s, input);
   if (auto* s = dynamic_cast<const RandomFlip*>(stage)) return make_step(*s, input, setup_.seed);
   if (auto* s = dynamic_cast<const RandomCrop*>(stage)) return make_step(*s, input, setup_.seed);
-  if (auto* s = dynamic_cast<const Normalize*>(stage)) {
-    if (s->needs_statistics() && statistics.empty()) return nullptr;
-    std::vector<double> numbers(statistics.begin(), statistics.end());
-    numbers.resize(2 * input.c);
-    for (int64_t c = 0; c < input.c; ++c) {
-      const auto given = [c](const ChannelNumbers& n) {
-        return n.numbers[n.numbers.size() > 1 ? c : 0];
-      };
-      if (!s->mean.measured()) numbers[c] = given(s->mean);
-      if (!s->std.measured()) numbers[input.c + c] = given(s->std);
-    }
-    return make_step(*s, input, numbers);
-  }
+  if (auto* s = dynamic_cast<const Normalize*>(stage)) return make_step(*s, input, statistics);
   fail(ExitCode::internal, "stage \"{}\" has no implementation on the CPU", stage->type());
 }
 
@@ -124,19 +100,6 @@ bool CpuPipeline::all_measured() const {
     if (setup_.stages[i]->needs_statistics() && !steps_[i]) return false;
   }
   return true;
-}
-
-void CpuPipeline::check(const ImageSet& images) const {
-  const auto count = static_cast<size_t>(images.shape.n);
-  if (images.shape.with_batch(1) != setup_.image.with_batch(1)) {
-    fail(ExitCode::data, "images are {}, but the experiment's are {}", to_string(images.shape),
-         to_string(setup_.image));
-  }
-  if (images.pixels.size() != static_cast<size_t>(images.shape.elements()) ||
-      images.samples.size() != count || (!images.labels.empty() && images.labels.size() != count)) {
-    fail(ExitCode::internal, "an image set of {} images has {} bytes, {} labels, {} sample numbers",
-         count, images.pixels.size(), images.labels.size(), images.samples.size());
-  }
 }
 
 Steps CpuPipeline::steps_between(size_t begin, size_t end, bool training) const {
@@ -183,7 +146,7 @@ Buffer CpuPipeline::materialise(const ImageSet& images, size_t end, bool trainin
 }
 
 std::vector<double> CpuPipeline::measure_before(size_t stage, const ImageSet& training) {
-  check(training);
+  check_images(training, setup_.image);
   scratch_->ready();
   const int64_t n = training.shape.n;
   const Shape shape = order_.shapes[stage];
@@ -213,21 +176,11 @@ std::vector<double> CpuPipeline::measure_before(size_t stage, const ImageSet& tr
       }
     }
   });
-  std::vector<double> result(2 * shape.c);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t c = 0; c < 2 * shape.c; ++c) result[c] += sums[i * 2 * shape.c + c];
-  }
-  const double pixels = static_cast<double>(n) * shape.h * shape.w;
-  for (int64_t c = 0; c < shape.c; ++c) {
-    result[c] /= pixels;
-    const double variance = result[shape.c + c] / pixels - result[c] * result[c];
-    result[shape.c + c] = variance > 1e-12 ? std::sqrt(variance) : 0;
-  }
-  return result;
+  return channel_statistics(sums, shape.with_batch(n));
 }
 
 std::unique_ptr<PreparedSet> CpuPipeline::prepare(const ImageSet& images, bool training) {
-  check(images);
+  check_images(images, setup_.image);
   if (!all_measured()) fail(ExitCode::internal, "prepare before measure");
   scratch_->ready();
   auto set = std::make_unique<CpuPreparedSet>();
@@ -256,8 +209,8 @@ std::unique_ptr<PreparedSet> CpuPipeline::prepare(const ImageSet& images, bool t
   return set;
 }
 
-void CpuPipeline::gather(const PreparedSet& prepared, const int32_t* order, int64_t count,
-                         uint32_t epoch, float* batch, int32_t* labels, int32_t* samples) {
+void CpuPipeline::gather(const PreparedSet& prepared, const int32_t* order, const StepState* at,
+                         int64_t count, float* batch, int32_t* labels, int32_t* samples) {
   const auto& set = static_cast<const CpuPreparedSet&>(prepared);
   scratch_->ready();
   Source source;
@@ -270,8 +223,10 @@ void CpuPipeline::gather(const PreparedSet& prepared, const int32_t* order, int6
   const auto* all_labels = static_cast<const int32_t*>(set.labels.data());
   const auto* all_samples = static_cast<const int32_t*>(set.samples.data());
   const int64_t elements = order_.output().per_sample();
+  const uint32_t epoch = at->epoch;
+  const int32_t* rows = order + at->position;
   parallel_for(count, [&](int64_t row) {
-    const int64_t i = order[row];
+    const int64_t i = rows[row];
     run_image(set.on_gather, source.image(i), batch + row * elements, *scratch_,
               {epoch, static_cast<uint32_t>(all_samples[i])});
     if (labels && all_labels) labels[row] = all_labels[i];

@@ -20,5 +20,6 @@ class ActivationOp : public Op {
 };
 
 std::unique_ptr<Kernel> make_activation_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_activation_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -15,5 +15,6 @@ class Add : public Op {
 };
 
 std::unique_ptr<Kernel> make_add_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_add_cuda(const KernelSetup& setup);
 
 }  // namespace engine

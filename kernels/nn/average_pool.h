@@ -15,5 +15,6 @@ class AveragePool : public Pool {
 };
 
 std::unique_ptr<Kernel> make_average_pool_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_average_pool_cuda(const KernelSetup& setup);
 
 }  // namespace engine

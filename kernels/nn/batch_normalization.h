@@ -24,5 +24,6 @@ class BatchNormalization : public Op {
 };
 
 std::unique_ptr<Kernel> make_batch_normalization_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_batch_normalization_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -16,5 +16,6 @@ class Concat : public Op {
 /// An input that already lies in its place inside the output (and a gradient inside dy) costs
 /// nothing: the kernel sees that source and destination are the same and leaves it alone.
 std::unique_ptr<Kernel> make_concat_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_concat_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -31,5 +31,6 @@ class Conv2d : public Op {
 };
 
 std::unique_ptr<Kernel> make_conv2d_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_conv2d_cuda(const KernelSetup& setup);
 
 }  // namespace engine

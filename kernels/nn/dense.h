@@ -33,5 +33,6 @@ class Dense : public Op {
 };
 
 std::unique_ptr<Kernel> make_dense_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_dense_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -28,5 +28,6 @@ inline uint32_t drop_threshold(double rate) {
 }
 
 std::unique_ptr<Kernel> make_dropout_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_dropout_cuda(const KernelSetup& setup);
 
 }  // namespace engine

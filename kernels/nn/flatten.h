@@ -16,5 +16,6 @@ class Flatten : public Op {
 
 /// Copies, for an executor that does not treat the op as a view; skips what is in place already.
 std::unique_ptr<Kernel> make_flatten_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_flatten_cuda(const KernelSetup& setup);
 
 }  // namespace engine

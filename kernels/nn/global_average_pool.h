@@ -13,5 +13,6 @@ class GlobalAveragePool : public Op {
 };
 
 std::unique_ptr<Kernel> make_global_average_pool_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_global_average_pool_cuda(const KernelSetup& setup);
 
 }  // namespace engine

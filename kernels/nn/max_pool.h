@@ -13,5 +13,6 @@ class MaxPool : public Pool {
 };
 
 std::unique_ptr<Kernel> make_max_pool_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_max_pool_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -22,5 +22,6 @@ class SoftmaxCrossEntropy : public Op {
 };
 
 std::unique_ptr<Kernel> make_softmax_cross_entropy_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_softmax_cross_entropy_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -32,6 +32,9 @@ class SoftmaxCrossEntropyCpu : public Kernel {
       correct += rows[n].correct;
     }
     StepState& state = *args.batch.state;
+    state.loss_before = state.loss_sum;
+    state.correct_before = state.correct;
+    state.seen_before = state.seen;
     state.loss_sum += loss;
     state.correct += correct;
     state.seen += static_cast<uint64_t>(shape_.n);

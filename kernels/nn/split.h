@@ -19,5 +19,6 @@ class FanOut : public Op {
 };
 
 std::unique_ptr<Kernel> make_split_cpu(const KernelSetup& setup);
+std::unique_ptr<Kernel> make_split_cuda(const KernelSetup& setup);
 
 }  // namespace engine

@@ -28,6 +28,8 @@ class AdamW : public Adam {
 };
 
 std::unique_ptr<OptimizerKernel> make_adam_cpu(const Optimizer& optimizer, Device& device);
+std::unique_ptr<OptimizerKernel> make_adam_cuda(const Optimizer& optimizer, Device& device);
 std::unique_ptr<OptimizerKernel> make_adamw_cpu(const Optimizer& optimizer, Device& device);
+std::unique_ptr<OptimizerKernel> make_adamw_cuda(const Optimizer& optimizer, Device& device);
 
 }  // namespace engine

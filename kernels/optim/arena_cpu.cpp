@@ -49,14 +49,26 @@ bool all_finite(const float* values, int64_t count) {
 
 void ArenaOptimizer::update(const UpdateArgs& args) {
   StepState& state = *args.state;
-  const double norm = std::sqrt(sum_of_squares(args.gradients, args.elements));
-  state.gradient_norm = norm;
-  if (!std::isfinite(norm) || !all_finite(args.parameters, args.elements)) state.nonfinite = 1;
-  if (state.nonfinite) return;
+  double norm = 0;
+  if (!state.nonfinite) {
+    norm = state.gradient_norm = std::sqrt(sum_of_squares(args.gradients, args.elements));
+    if (!std::isfinite(norm) || !all_finite(args.parameters, args.elements)) state.nonfinite = 1;
+  }
+  if (state.nonfinite) return undo(args);
+  state.learning_rate = args.learning_rates[state.step - state.rates_from];
   const bool clip = clip_norm_ > 0 && norm > clip_norm_;
   const float scale = clip ? static_cast<float>(clip_norm_ / norm) : 1.0f;
   apply(args, state.learning_rate, scale, state.step + 1);
   ++state.step;
+  state.position += static_cast<uint64_t>(args.samples);
+}
+
+void ArenaOptimizer::undo(const UpdateArgs& args) {
+  StepState& state = *args.state;
+  state.loss_sum = state.loss_before;
+  state.correct = state.correct_before;
+  state.seen = state.seen_before;
+  std::copy_n(args.state_parameters_before, args.state_elements, args.state_parameters);
 }
 
 }  // namespace engine

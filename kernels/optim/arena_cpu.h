@@ -30,6 +30,9 @@ class ArenaOptimizer : public OptimizerKernel {
   float weight_decay_;
 
  private:
+  /// The step has not been.
+  static void undo(const UpdateArgs& args);
+
   double clip_norm_;
 };
 

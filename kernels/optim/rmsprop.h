@@ -19,5 +19,6 @@ class RmsProp : public Optimizer {
 };
 
 std::unique_ptr<OptimizerKernel> make_rmsprop_cpu(const Optimizer& optimizer, Device& device);
+std::unique_ptr<OptimizerKernel> make_rmsprop_cuda(const Optimizer& optimizer, Device& device);
 
 }  // namespace engine

@@ -18,5 +18,6 @@ class Sgd : public Optimizer {
 };
 
 std::unique_ptr<OptimizerKernel> make_sgd_cpu(const Optimizer& optimizer, Device& device);
+std::unique_ptr<OptimizerKernel> make_sgd_cuda(const Optimizer& optimizer, Device& device);
 
 }  // namespace engine

@@ -30,7 +30,8 @@ const std::vector<Rule>& layers() {
       {"engine/graph/", {"engine/core/", "engine/graph/"}},
       {"engine/data/", {"engine/core/", "engine/data/"}},
       {"engine/run/", {"engine/core/", "engine/graph/", "engine/data/", "engine/run/"}},
-      {"kernels/", {"engine/core/", "engine/cpu/", "kernels/"}},
+      {"engine/cuda/", {"engine/core/", "engine/cuda/"}},
+      {"kernels/", {"engine/core/", "engine/cpu/", "engine/cuda/", "kernels/"}},
       {"apps/", {"engine/", "apps/", "kernels/register.h"}},
   };
   return rules;
@@ -47,8 +48,8 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"curl/", {"engine/data/"}},
       {"jpeglib.h", {"engine/data/"}},
       {"png.h", {"engine/data/"}},
-      {"cuda", {}},
-      {"cudnn", {}},
+      {"cuda", {"engine/cuda/"}},
+      {"cudnn", {"engine/cuda/"}},
   };
   return rules;
 }
@@ -69,6 +70,10 @@ std::vector<std::string> wrong_includes(const std::string& path, const std::stri
     std::smatch match;
     if (!std::regex_search(line, match, include)) continue;
     const std::string header = match[1];
+    // A kernel's CUDA side is X_cuda.*, and nothing else knows the device.
+    if (header.starts_with("engine/cuda/") && path.starts_with("kernels/") &&
+        path.find("_cuda.") == std::string::npos)
+      found.push_back(path + ": " + header);
     for (const Rule& rule : layers()) {
       if (!path.starts_with(rule.folder)) continue;
       const bool ours = starts_with_any(header, {"engine/", "kernels/", "apps/", "tests/"});
@@ -138,6 +143,9 @@ TEST(Structure, TheCheckOfIncludesFindsWrongOnes) {
   EXPECT_EQ(wrong_includes("engine/data/x.cpp", "#include <omp.h>\n#include \"y.h\"\n").size(), 2u);
   EXPECT_EQ(wrong_includes("apps/x.cpp", "#include \"kernels/nn/conv2d.h\"\n").size(), 1u);
   EXPECT_EQ(wrong_includes("apps/x.cpp", "#include \"kernels/register.h\"\n").size(), 0u);
+  EXPECT_EQ(wrong_includes("kernels/nn/add.cpp", "#include \"engine/cuda/launch.h\"\n").size(), 1u);
+  EXPECT_EQ(wrong_includes("kernels/nn/add_cuda.cu", "#include \"engine/cuda/launch.h\"\n").size(),
+            0u);
 }
 
 TEST(Structure, NoSourceStartsAProgram) {

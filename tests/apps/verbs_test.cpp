@@ -196,8 +196,12 @@ TEST(Devices, NamesTheCpu) {
   EXPECT_EXIT_CODE(text, 0);
   EXPECT_NE(text.out.find("oneDNN 3"), std::string::npos) << text.out;
   const Json json = parse(run_engine({"devices", "--json"}));
-  EXPECT_EQ(json["default"], "cpu");
   EXPECT_GE(json["devices"][0]["cores"], 1);
+  // Without a GPU the CPU is the default, and a line says why.
+  const bool has_gpu = json["devices"].size() > 1;
+  EXPECT_EQ(json["default"], has_gpu ? "cuda:0" : "cpu");
+  EXPECT_EQ(json.contains("no_cuda_because"), !has_gpu);
+  EXPECT_EQ(text.out.find("not available: ") != std::string::npos, !has_gpu);
 }
 
 TEST(Bench, AFolderThatIsNotHereIsNoHindrance) {

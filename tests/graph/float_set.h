@@ -43,9 +43,10 @@ class FloatPipeline : public Pipeline {
   std::vector<double> statistics() const override { return {}; }
   void set_statistics(std::span<const double>) override {}
   std::unique_ptr<PreparedSet> prepare(const ImageSet&, bool) override { return nullptr; }
-  void gather(const PreparedSet& from, const int32_t* order, int64_t count, uint32_t, float* batch,
-              int32_t* labels, int32_t* samples) override {
+  void gather(const PreparedSet& from, const int32_t* order, const StepState* at, int64_t count,
+              float* batch, int32_t* labels, int32_t* samples) override {
     const auto& set = static_cast<const FloatSet&>(from);
+    order += at->position;
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(batch + i * set.elements, set.data.images.data() + order[i] * set.elements,
                   static_cast<size_t>(set.elements) * sizeof(float));

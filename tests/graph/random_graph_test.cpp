@@ -43,8 +43,13 @@ class GuardedDevice : public Device {
   void copy_to_host(void* to, const void* from, size_t bytes) override {
     cpu_->copy_to_host(to, from, bytes);
   }
+  void copy(void* to, const void* from, size_t bytes) override { cpu_->copy(to, from, bytes); }
   void zero(void* memory, size_t bytes) override { cpu_->zero(memory, bytes); }
   void synchronize() override {}
+  bool is_synchronous() const override { return true; }
+  std::unique_ptr<Recording> record(std::function<void()> work) override {
+    return cpu_->record(std::move(work));
+  }
 
   void check_all() {
     for (const auto& [memory, bytes] : sizes_) check(memory, bytes);

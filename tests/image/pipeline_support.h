@@ -23,6 +23,7 @@
 #include "kernels/image/random_crop.h"
 #include "kernels/image/random_flip.h"
 #include "kernels/image/smooth.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 
@@ -58,9 +59,11 @@ inline std::vector<std::unique_ptr<Stage>> make_stages(std::string_view json) {
 class TestPipeline {
  public:
   TestPipeline(std::string_view json, Shape image, uint32_t seed = 1)
-      : device_(make_cpu_device()), stages_(make_stages(json)), setup_{{}, image, seed, *device_} {
+      : device_(make_tested_device()),
+        stages_(make_stages(json)),
+        setup_{{}, image, seed, *device_} {
     for (const auto& stage : stages_) setup_.stages.push_back(stage.get());
-    pipeline_ = make_cpu_pipeline(setup_);
+    pipeline_ = tested_pipeline(tested_registry())(setup_);
   }
 
   Pipeline& operator*() { return *pipeline_; }
@@ -72,7 +75,8 @@ class TestPipeline {
     // NaN: an element that nobody writes shows.
     std::vector<float> batch(count * pipeline_->output().per_sample(),
                              std::numeric_limits<float>::quiet_NaN());
-    pipeline_->gather(set, order.data(), count, epoch, batch.data(), nullptr, nullptr);
+    const StepState at{.epoch = epoch};
+    pipeline_->gather(set, order.data(), &at, count, batch.data(), nullptr, nullptr);
     return batch;
   }
 

@@ -30,15 +30,16 @@ TEST(Pipeline, GathersRowsLabelsAndSamples) {
   TestPipeline pipeline("[]", {1, 4, 4, 3});
   const auto set = pipeline->prepare(images, true);
   EXPECT_EQ(set->count(), 9);
-  const std::vector<int32_t> order{8, 0, 0, 5};
+  const std::vector<int32_t> order{7, 7, 8, 0, 0, 5};
+  const StepState at{.position = 2};
   std::vector<float> batch(4 * 48);
   std::vector<int32_t> labels(4), samples(4);
-  pipeline->gather(*set, order.data(), 4, 0, batch.data(), labels.data(), samples.data());
+  pipeline->gather(*set, order.data(), &at, 4, batch.data(), labels.data(), samples.data());
   EXPECT_EQ(labels, (std::vector<int32_t>{8, 0, 0, 5}));
   EXPECT_EQ(samples, (std::vector<int32_t>{108, 100, 100, 105}));
   for (size_t row = 0; row < 4; ++row) {
     for (size_t i = 0; i < 48; ++i) {
-      EXPECT_EQ(batch[row * 48 + i], images.pixels[order[row] * 48 + i] / 255.0f);
+      EXPECT_EQ(batch[row * 48 + i], images.pixels[order[2 + row] * 48 + i] / 255.0f);
     }
   }
 }

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/cpu/cpu_device.h"
 #include "kernels/nn/activation_math.h"
 #include "tests/support/op_harness.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 namespace {
@@ -23,19 +23,19 @@ class Runner {
   Runner(const std::string& op, const std::string& attributes, std::vector<Shape> inputs,
          const std::string& node = "node")
       : inputs_(std::move(inputs)),
-        device_(make_cpu_device()),
+        device_(make_tested_device()),
         op_(configure_op(op, attributes)),
         signature_(op_->infer(inputs_, {})) {
     static constexpr bool kNeeded[] = {true, true, true, true};
-    kernel_ = registry().op(op)->cpu({.op = *op_,
-                                      .node = node,
-                                      .inputs = inputs_,
-                                      .output = signature_.output,
-                                      .parameters = signature_.parameters,
-                                      .training = true,
-                                      .needs_dx = std::span(kNeeded, inputs_.size()),
-                                      .seed = 1,
-                                      .device = *device_});
+    kernel_ = tested(*registry().op(op))({.op = *op_,
+                                          .node = node,
+                                          .inputs = inputs_,
+                                          .output = signature_.output,
+                                          .parameters = signature_.parameters,
+                                          .training = true,
+                                          .needs_dx = std::span(kNeeded, inputs_.size()),
+                                          .seed = 1,
+                                          .device = *device_});
     workspace_.resize(kernel_->workspace_bytes() + 64);
     saved_.resize(kernel_->saved_bytes() + 64);
     batch = {&state, samples.data(), nullptr, true};
@@ -175,10 +175,10 @@ TEST(softmax_cross_entropy, counts_nothing_without_labels) {
 }
 
 TEST(concat, leaves_alone_what_is_in_its_place) {
-  const std::unique_ptr<Device> device = make_cpu_device();
+  const std::unique_ptr<Device> device = make_tested_device();
   const auto op = configure_op("concat", "{}");
   const std::vector<Shape> inputs{{1, 1, 2, 2}, {1, 1, 2, 1}};
-  const auto kernel = registry().op("concat")->cpu(
+  const auto kernel = tested(*registry().op("concat"))(
       {.op = *op, .inputs = inputs, .output = {1, 1, 2, 3}, .device = *device});
   Floats y{1, 2, 0, 3, 4, 0}, second{8, 9};
   const std::vector<TensorView> x{{y.data(), inputs[0], DType::f32, 3},
@@ -188,11 +188,11 @@ TEST(concat, leaves_alone_what_is_in_its_place) {
 }
 
 TEST(split, may_sum_into_the_first_gradient) {
-  const std::unique_ptr<Device> device = make_cpu_device();
+  const std::unique_ptr<Device> device = make_tested_device();
   for (const int copies : {1, 2, 3, 4, 5, 6}) {
     const auto op = configure_op("split", fmt::format(R"({{"copies": {}}})", copies));
     const Shape shape{1, 1, 1, 2};
-    const auto kernel = registry().op("split")->cpu(
+    const auto kernel = tested(*registry().op("split"))(
         {.op = *op, .inputs = {&shape, 1}, .output = shape, .device = *device});
     std::vector<Floats> gradients;
     for (int i = 0; i < copies; ++i) gradients.push_back({1.0f * static_cast<float>(i), 10});

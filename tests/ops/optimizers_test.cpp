@@ -14,6 +14,7 @@
 #include "engine/cpu/cpu_device.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/op_harness.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 namespace {
@@ -31,28 +32,39 @@ std::unique_ptr<Optimizer> configure(const std::string& type, const std::string&
   return optimizer;
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 /// An optimizer on the CPU with its arenas between guards.
 class Arena {
  public:
   Arena(const std::string& type, const std::string& keys, const Floats& parameters)
-      : device_(make_cpu_device()),
+      : device_(make_tested_device()),
         optimizer_(configure(type, keys)),
-        kernel_(registry().optimizer(type)->cpu(*optimizer_, *device_)) {
+        kernel_(tested(*registry().optimizer(type))(*optimizer_, *device_)) {
     const size_t bytes = parameters.size() * sizeof(float);
     for (int i = 0; i < 2 + optimizer_->moments(); ++i) {
       arenas_.emplace_back(*device_, bytes);
       arenas_.back().write(Floats(parameters.size(), 0));
     }
     arenas_[0].write(parameters);
-    state.learning_rate = static_cast<float>(optimizer_->learning_rate);
+    learning_rate = static_cast<float>(optimizer_->learning_rate);
   }
 
   void step(const Floats& gradients) {
     arenas_[1].write(gradients);
     std::vector<float*> moments;
     for (size_t i = 2; i < arenas_.size(); ++i) moments.push_back(arenas_[i].data());
-    kernel_->update({&state, arenas_[0].data(), arenas_[1].data(), moments.data(),
-                     static_cast<int64_t>(gradients.size())});
+    state.rates_from = state.step;
+    kernel_->update({.state = &state,
+                     .learning_rates = &learning_rate,
+                     .samples = 7,
+                     .parameters = arenas_[0].data(),
+                     .gradients = arenas_[1].data(),
+                     .moments = moments.data(),
+                     .elements = static_cast<int64_t>(gradients.size()),
+                     .state_parameters = running.data(),
+                     .state_parameters_before = running_before.data(),
+                     .state_elements = static_cast<int64_t>(running.size())});
     for (const GuardedTensor& arena : arenas_) EXPECT_TRUE(arena.intact());
     EXPECT_EQ(std::memcmp(arenas_[1].read().data(), gradients.data(), gradients.size() * 4), 0);
   }
@@ -64,6 +76,8 @@ class Arena {
   }
 
   StepState state;
+  float learning_rate = 0;
+  Floats running{1, 2, 3}, running_before{4, 5, 6};
 
  private:
   std::unique_ptr<Device> device_;
@@ -101,16 +115,19 @@ void check_rule(const std::string& type, const std::string& keys, double clip_no
     for (size_t i = 0; i < count; ++i) wanted[i].p = start[i];
     for (uint32_t t = 1; t <= 50; ++t) {
       const Floats gradients = random_floats(count, 100 + t);
-      arena.state.learning_rate = 0.01f / static_cast<float>(t);  // schedules change it
+      arena.learning_rate = 0.01f / static_cast<float>(t);  // schedules change it
       const double length = norm(gradients);
       const double scale = clip_norm > 0 && length > clip_norm ? clip_norm / length : 1;
       for (size_t i = 0; i < count; ++i) {
-        rule(wanted[i], gradients[i] * scale, arena.state.learning_rate, t);
+        rule(wanted[i], gradients[i] * scale, arena.learning_rate, t);
       }
       arena.step(gradients);
       EXPECT_NEAR(arena.state.gradient_norm, length, 1e-12 * length);
       EXPECT_EQ(arena.state.step, t);
+      EXPECT_EQ(arena.state.position, 7 * t);
+      EXPECT_EQ(arena.state.learning_rate, arena.learning_rate);
     }
+    EXPECT_EQ(arena.running, (Floats{1, 2, 3}));
     const Floats got = arena.parameters();
     for (size_t i = 0; i < count; ++i) ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
   }
@@ -172,9 +189,7 @@ TEST(optimizers, clipping_scales_to_the_norm) {
 
 TEST(optimizers, change_nothing_when_a_gradient_is_not_finite) {
   for (const OptimizerEntry& entry : registry().optimizers) {
-    for (const float bad :
-         {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
-          std::numeric_limits<float>::quiet_NaN()}) {
+    for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
       for (const size_t place : {0, 4321, 9999}) {
         Arena arena(std::string(entry.name), "{}", random_floats(10000, 5));
         arena.step(random_floats(10000, 6));
@@ -194,12 +209,35 @@ TEST(optimizers, change_nothing_when_a_gradient_is_not_finite) {
   }
 }
 
-TEST(optimizers, change_nothing_when_the_loss_was_not_finite) {
+TEST(optimizers, take_the_step_back_when_the_loss_was_not_finite) {
   Arena arena("sgd", "{}", {1, 2, 3});
+  arena.state = {.position = 40, .loss_sum = kInfinity, .correct = 9, .seen = 50};
   arena.state.nonfinite = 1;
+  arena.state.loss_before = 12.5;
+  arena.state.correct_before = 5;
+  arena.state.seen_before = 43;
   arena.step({1, 1, 1});
   EXPECT_EQ(arena.parameters(), (Floats{1, 2, 3}));
+  EXPECT_EQ(arena.running, arena.running_before);
   EXPECT_EQ(arena.state.step, 0u);
+  EXPECT_EQ(arena.state.position, 40u);
+  EXPECT_EQ(arena.state.loss_sum, 12.5);
+  EXPECT_EQ(arena.state.correct, 5u);
+  EXPECT_EQ(arena.state.seen, 43u);
+}
+
+TEST(optimizers, see_a_parameter_that_is_not_finite) {
+  for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+    for (const size_t place : {0, 5000, 9999}) {
+      Floats parameters = random_floats(10000, 5);
+      parameters[place] = bad;
+      Arena arena("adam", "{}", parameters);
+      arena.step(random_floats(10000, 6));
+      EXPECT_EQ(arena.state.nonfinite, 1u);
+      EXPECT_EQ(arena.state.step, 0u);
+      EXPECT_EQ(std::memcmp(arena.parameters().data(), parameters.data(), 40000), 0);
+    }
+  }
 }
 
 TEST(optimizers, large_gradients_are_finite) {

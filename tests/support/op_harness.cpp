@@ -6,6 +6,7 @@
 
 #include "engine/cpu/cpu_device.h"
 #include "tests/support/op_runner.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 namespace {
@@ -141,9 +142,9 @@ void check_op(const OpRow& row) {
   SCOPED_TRACE(testing::PrintToString(row));
   const OpEntry* entry = registry().op(row.op);
   ASSERT_NE(entry, nullptr);
-  ASSERT_NE(entry->cpu, nullptr);
-  const std::unique_ptr<Device> cpu = make_cpu_device();
-  check_on(row, entry->cpu, *cpu);
+  ASSERT_NE(tested(*entry), nullptr);
+  const std::unique_ptr<Device> device = make_tested_device();
+  check_on(row, tested(*entry), *device);
 }
 
 }  // namespace engine::test

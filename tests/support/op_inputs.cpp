@@ -7,8 +7,8 @@
 
 #include "engine/core/json.h"
 #include "engine/core/keys_reader.h"
-#include "kernels/register.h"
 #include "tests/support/op_harness.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 
@@ -19,7 +19,7 @@ std::ostream& operator<<(std::ostream& stream, const OpRow& row) {
 }
 
 const Registry& registry() {
-  static const Registry registry = register_ops();
+  static const Registry registry = tested_registry();
   return registry;
 }
 

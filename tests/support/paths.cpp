@@ -7,7 +7,9 @@
 
 namespace engine::test {
 
-std::filesystem::path source_dir() { return SOURCE_DIR; }
+std::filesystem::path source_dir() {
+  return SOURCE_DIR;
+}
 
 std::optional<std::filesystem::path> shared_dir() {
   const char* named = std::getenv("ENGINE_SHARED");

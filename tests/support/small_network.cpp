@@ -8,7 +8,7 @@
 #include "engine/core/keys_reader.h"
 #include "engine/core/random.h"
 #include "engine/cpu/cpu_device.h"
-#include "kernels/register.h"
+#include "tests/support/tested_device.h"
 
 namespace engine::test {
 namespace {
@@ -26,7 +26,10 @@ std::unique_ptr<Optimizer> read_optimizer(const Value& value, const Registry& re
 }  // namespace
 
 SmallNetwork::SmallNetwork(const Value& description)
-    : registry(register_ops()), device(make_cpu_device()) {
+    : SmallNetwork(description, tested_registry(), make_tested_device()) {}
+
+SmallNetwork::SmallNetwork(const Value& description, Registry ops, std::unique_ptr<Device> on)
+    : registry(std::move(ops)), device(std::move(on)) {
   // These networks are too small for more, and threads that wait for each other on a busy machine
   // take a hundred times as long.
   set_threads(1);

@@ -17,7 +17,9 @@ namespace engine::test {
 /// {"image": [h, w, c], "classes": 10, "batch": 8, "network": {...}, "optimizer": {...},
 ///  "label_smoothing": 0}; the last two may be absent (no training, 0).
 struct SmallNetwork {
+  /// On the tested device (tested_device.h), or on another with the kernels that ops has for it.
   explicit SmallNetwork(const Value& description);
+  SmallNetwork(const Value& description, Registry ops, std::unique_ptr<Device> on);
   static SmallNetwork from_text(std::string_view json);
   static SmallNetwork from_file(const std::string& path);
 

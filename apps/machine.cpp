@@ -1,0 +1,107 @@
+#include "apps/machine.h"
+
+#include <dlfcn.h>
+
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+#include "engine/core/error.h"
+#include "engine/cpu/cpu_device.h"
+#include "kernels/register.h"
+
+namespace engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<fs::path> find_library() {
+  std::error_code ignored;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const fs::path& place : {folder, folder.parent_path() / "lib/engine"}) {
+    const fs::path file = place / "libengine_cuda.so";
+    if (fs::exists(file, ignored)) return file;
+  }
+  return std::nullopt;
+}
+
+CudaLibrary load_library() {
+  const auto file = find_library();
+  if (!file) return {.why_not = "this build of the engine has no CUDA library (libengine_cuda.so)"};
+  void* library = dlopen(file->c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) return {.why_not = dlerror(), .found = true};
+  const auto open = reinterpret_cast<OpenBackend>(dlsym(library, kOpenBackend));
+  const Backend* backend = open ? open(ENGINE_VERSION) : nullptr;
+  if (!backend) {
+    return {.why_not = fmt::format("{} belongs to another version of the engine", file->string()),
+            .found = true};
+  }
+  return {.backend = backend, .found = true};
+}
+
+/// The number in "cuda" (0) or "cuda:N"; nothing for another text.
+std::optional<int> cuda_ordinal(std::string_view device) {
+  if (device == "cuda") return 0;
+  if (!device.starts_with("cuda:")) return std::nullopt;
+  const std::string_view number = device.substr(5);
+  int ordinal = -1;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), ordinal);
+  if (error != std::errc() || end != number.data() + number.size() || ordinal < 0) {
+    return std::nullopt;
+  }
+  return ordinal;
+}
+
+Machine open_cuda(int ordinal) {
+  const CudaLibrary& library = cuda_library();
+  if (!library.backend) fail(ExitCode::device, "{}", library.why_not);
+  const size_t count = library.backend->devices().size();
+  if (static_cast<size_t>(ordinal) >= count) {
+    fail(ExitCode::device, "there {} only {} GPU{}", count == 1 ? "is" : "are", count,
+         count == 1 ? "" : "s");
+  }
+  Machine machine{.device = library.backend->open(ordinal),
+                  .registry = register_ops(),
+                  .libraries = library.backend->libraries()};
+  library.backend->add_kernels(machine.registry);
+  return machine;
+}
+
+Machine open_cpu() {
+  return {.device = make_cpu_device(), .registry = register_ops(), .libraries = libraries()};
+}
+
+Machine open_any() {
+  if (!cuda_library().found) return open_cpu();
+  try {
+    return open_cuda(0);
+  } catch (const Error& error) {
+    Machine machine = open_cpu();
+    machine.note = fmt::format("note: running on the CPU: {}", error.what());
+    return machine;
+  }
+}
+
+}  // namespace
+
+const CudaLibrary& cuda_library() {
+  static const CudaLibrary library = load_library();
+  return library;
+}
+
+Machine open_machine(const SharedOptions& options) {
+  const std::optional<int> ordinal = cuda_ordinal(options.device);
+  if (!ordinal && options.device != "auto" && options.device != "cpu") {
+    fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", options.device);
+  }
+  set_threads(static_cast<int>(options.threads));
+  if (options.device == "cpu") return open_cpu();
+  if (!ordinal) return open_any();
+  try {
+    return open_cuda(*ordinal);
+  } catch (const Error& error) {
+    fail(error.code(), "--device {}: {}; use --device cpu or auto", options.device, error.what());
+  }
+}
+
+}  // namespace engine

@@ -1,0 +1,54 @@
+# libengine_cuda.so, built where a CUDA toolkit, cuDNN and cudnn-frontend are here. The program does
+# not link with it but loads it at run time, so the same program runs where they are not.
+set(ENGINE_CUDA ON CACHE BOOL "Build the CUDA library where a toolkit is found")
+set(ENGINE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectures; the last also as PTX for later ones")
+
+set(missing "")
+if(ENGINE_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(CMAKE_CUDA_ARCHITECTURES "${ENGINE_CUDA_ARCHITECTURES}")
+    enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 has not heard that nvcc 12 and later know C++20
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+    find_package(CUDAToolkit 12.8)
+    find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+    find_library(CUDNN_LIBRARY cudnn HINTS "${CUDAToolkit_LIBRARY_DIR}")
+    find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS "${ENGINE_DEPS}/cudnn_frontend/include" NO_DEFAULT_PATH)
+    foreach(part CUDAToolkit_FOUND CUDNN_INCLUDE_DIR CUDNN_LIBRARY CUDNN_FRONTEND_INCLUDE_DIR)
+      if(NOT ${part})
+        list(APPEND missing ${part})
+      endif()
+    endforeach()
+  else()
+    set(missing "nvcc")
+  endif()
+else()
+  set(missing "ENGINE_CUDA is off")
+endif()
+if(missing)
+  message(STATUS "no CUDA library: ${missing}")
+  return()
+endif()
+if(CCACHE)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS "engine/cuda/*.cpp" "kernels/*_cuda.cpp" "kernels/*/*_cuda.cpp" "kernels/*/*_cuda.cu")
+add_library(engine_cuda SHARED ${sources})
+set_target_properties(engine_cuda PROPERTIES
+  CUDA_STANDARD 20 CUDA_RUNTIME_LIBRARY Static
+  LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+# A kernel that spills registers or keeps anything in local memory fails to build.
+target_compile_options(engine_cuda PRIVATE
+  "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo>"
+  "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${ENGINE_WERROR}>>:-Werror=all-warnings;-Xptxas=-warn-spills,-warn-lmem-usage,-Werror>")
+target_compile_definitions(engine_cuda PRIVATE ENGINE_VERSION="${PROJECT_VERSION}")
+target_include_directories(engine_cuda SYSTEM PRIVATE "${CUDNN_INCLUDE_DIR}" "${CUDNN_FRONTEND_INCLUDE_DIR}")
+# What the library takes from the rest of the engine: descriptions of ops, messages. Nothing of oneDNN.
+target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::nvrtc)
+target_link_options(engine_cuda PRIVATE -Wl,--as-needed -Wl,--no-undefined)
+add_dependencies(engine engine_cuda)

@@ -1,0 +1,39 @@
+#pragma once
+
+// What a library for another kind of device gives to the program that loads it at run time.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/device.h"
+#include "engine/core/registry.h"
+
+namespace engine {
+
+struct GpuInfo {
+  std::string name;
+  std::string compute_capability;  ///< "9.0"
+  size_t memory = 0;               ///< bytes
+  int multiprocessors = 0;
+};
+
+/// The library's one object; lives as long as the process.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// What computes, with versions: "CUDA driver 13.0, runtime 13.0, cuDNN 9.19.0".
+  virtual std::string libraries() const = 0;
+  /// Devices 0, 1, ... Throws Error (device) with the reason when there is none that can be used.
+  virtual std::vector<GpuInfo> devices() const = 0;
+  virtual std::unique_ptr<Device> open(int ordinal) const = 0;
+  /// Adds the device's kernels to the table of register_ops().
+  virtual void add_kernels(Registry& registry) const = 0;
+};
+
+/// The library's one function, under kOpenBackend: null when the library was built with another version
+/// of the engine, whose contracts may differ.
+using OpenBackend = const Backend* (*)(const char* engine_version);
+inline constexpr const char* kOpenBackend = "engine_open_backend";
+
+}  // namespace engine

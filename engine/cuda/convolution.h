@@ -1,0 +1,79 @@
+#pragma once
+
+// Convolutions on the GPU, without the library that computes them: plans are made once for a node,
+// its calls only queue work on the device's stream.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/attributes.h"
+#include "engine/core/tensor.h"
+#include "engine/cuda/cuda_device.h"
+
+namespace engine {
+
+/// How products are computed; tensors hold floats either way.
+enum class ConvolutionPrecision : uint8_t {
+  fp32,  ///< IEEE multiplication and addition
+  tf32,  ///< tensor cores, which drop 13 bits of each factor
+};
+
+/// Tensors are NHWC. A weight tensor lies in memory as [filter][kernel y][kernel x][channel of its
+/// group]: KRSC.
+struct ConvolutionShape {
+  Shape input, output;
+  Window window;  ///< any kernel, stride, dilation and padding, which may differ on each side
+  int64_t groups = 1;
+  int64_t x_pitch = 0, y_pitch = 0;  ///< in channels, also of dx and dy; 0: packed
+  bool bias = false;                 ///< added in the forward pass
+  ConvolutionPrecision precision = ConvolutionPrecision::fp32;
+
+  int64_t in_of_group() const { return input.c / groups; }
+  int64_t taps() const { return window.kernel_h * window.kernel_w; }
+  int64_t weights() const { return output.c * taps() * in_of_group(); }
+};
+
+enum class ConvolutionPass : uint8_t { forward, backward_data, backward_filter };
+std::string_view to_string(ConvolutionPass pass);
+
+/// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
+/// call overwrites its result and gives the same bits every time.
+class ConvolutionPlans {
+ public:
+  virtual ~ConvolutionPlans() = default;
+  virtual size_t workspace_bytes() const = 0;   ///< enough for each pass
+  virtual std::string description() const = 0;  ///< what computes it, for `summary`
+
+  /// bias: null where the shape has none.
+  virtual void forward(const void* x, const void* w, const void* bias, void* y,
+                       void* workspace) = 0;
+  virtual void backward_data(const void* dy, const void* w, void* dx, void* workspace) = 0;
+  virtual void backward_filter(const void* x, const void* dy, void* dw, void* workspace) = 0;
+};
+
+/// Plans for the passes asked for; others must not be called. Throws Error (device) when there is
+/// no way to compute one of them.
+std::unique_ptr<ConvolutionPlans> make_convolution_plans(
+    CudaDevice& device, const ConvolutionShape& shape, const std::vector<ConvolutionPass>& passes);
+
+/// What computes, with its version: "cuDNN 9.19.0".
+std::string convolution_library();
+
+/// What a pass would run as on a GPU that need not be there.
+struct PlannedConvolution {
+  ConvolutionPass pass = ConvolutionPass::forward;
+  std::string engine;
+  size_t workspace_bytes = 0;
+  /// A pitch makes the workspace larger by the tensor's size or more: the engine copies the tensor.
+  bool repacks = false;
+};
+
+/// Plans all passes for a GPU described by a device profile. No GPU and no driver are needed.
+std::vector<PlannedConvolution> plan_for_profile(const ConvolutionShape& shape,
+                                                 std::string_view device_profile_json);
+
+}  // namespace engine

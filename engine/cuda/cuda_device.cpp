@@ -1,0 +1,123 @@
+#include "engine/cuda/cuda_device.h"
+
+#include "engine/core/error.h"
+#include "engine/cuda/check.h"
+
+namespace engine {
+
+void check(cudaError_t error, std::string_view doing) {
+  if (error == cudaSuccess) return;
+  if (error == cudaErrorMemoryAllocation) {
+    fail(ExitCode::out_of_memory, "{}: the GPU is out of memory; a smaller batch_size needs less",
+         doing);
+  }
+  fail(ExitCode::device,
+       "{}: {} ({}); the GPU cannot be used any more by this process. Look at `dmesg` and "
+       "`nvidia-smi`, then go on with --resume",
+       doing, cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+namespace {
+
+/// A captured graph, ready to be launched.
+class CudaRecording : public Recording {
+ public:
+  CudaRecording(cudaGraphExec_t graph, cudaStream_t stream) : graph_(graph), stream_(stream) {}
+  ~CudaRecording() override { cudaGraphExecDestroy(graph_); }
+  CudaRecording(const CudaRecording&) = delete;
+  void replay() override { check(cudaGraphLaunch(graph_, stream_), "launching a recorded step"); }
+
+ private:
+  cudaGraphExec_t graph_;
+  cudaStream_t stream_;
+};
+
+}  // namespace
+
+CudaDevice::CudaDevice(int ordinal) {
+  check(cudaSetDevice(ordinal), "choosing the GPU");
+  check(cudaGetDeviceProperties(&properties_, ordinal), "asking for the GPU's properties");
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+}
+
+CudaDevice::~CudaDevice() {
+  libraries_.clear();  // they use the stream
+  cudaStreamDestroy(stream_);
+}
+
+std::string CudaDevice::description() const {
+  return fmt::format("{}, compute capability {}.{}, {} multiprocessors, {:.1f} GB",
+                     properties_.name, properties_.major, properties_.minor,
+                     properties_.multiProcessorCount,
+                     static_cast<double>(properties_.totalGlobalMem) / 1e9);
+}
+
+void* CudaDevice::allocate(size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t error = cudaMalloc(&memory, bytes ? bytes : 1);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // this one is reported; it must not be the next call's
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    fail(ExitCode::out_of_memory,
+         "out of GPU memory: {:.1f} MB were asked for, {:.1f} of {:.1f} MB are free; a smaller "
+         "batch_size needs less",
+         static_cast<double>(bytes) / 1e6, static_cast<double>(free) / 1e6,
+         static_cast<double>(total) / 1e6);
+  }
+  check(error, "allocating GPU memory");
+  return memory;
+}
+
+void CudaDevice::release(void* memory) noexcept {
+  cudaFree(memory);  // waits for what is queued
+}
+
+void CudaDevice::copy_to_device(void* device, const void* host, size_t bytes) {
+  if (!bytes) return;
+  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_),
+        "copying to the GPU");
+  synchronize();
+}
+
+void CudaDevice::copy_to_host(void* host, const void* device, size_t bytes) {
+  if (!bytes) return;
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_),
+        "copying from the GPU");
+  synchronize();
+}
+
+void CudaDevice::copy(void* to, const void* from, size_t bytes) {
+  if (!bytes) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_),
+        "copying within the GPU");
+}
+
+void CudaDevice::zero(void* device, size_t bytes) {
+  if (bytes) check(cudaMemsetAsync(device, 0, bytes, stream_), "clearing GPU memory");
+}
+
+std::unique_ptr<Recording> CudaDevice::record(std::function<void()> work) {
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a step");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    cudaStreamEndCapture(stream_, &graph);  // the stream is usable again; the graph is dropped
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
+  check(cudaStreamEndCapture(stream_, &graph), "recording a step");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check(error, "making a recorded step ready");
+  return std::make_unique<CudaRecording>(executable, stream_);
+}
+
+void CudaDevice::synchronize() {
+  check(cudaStreamSynchronize(stream_), "waiting for the GPU");
+}
+
+}  // namespace engine

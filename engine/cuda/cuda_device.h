@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/core/device.h"
+
+namespace engine {
+
+/// What a library keeps for a device, such as its handle.
+class DeviceLibrary {
+ public:
+  virtual ~DeviceLibrary() = default;
+};
+
+/// One GPU with one stream. Everything that kernels and copies do is in the stream's order; copies
+/// between host and device return when they are done, all else is only queued.
+class CudaDevice : public Device {
+ public:
+  /// Throws Error (device) when there is no such GPU or it cannot be used.
+  explicit CudaDevice(int ordinal);
+  ~CudaDevice() override;
+  CudaDevice(const CudaDevice&) = delete;
+
+  std::string_view kind() const override { return "cuda"; }
+  std::string description() const override;
+  void* allocate(size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void copy_to_device(void* device, const void* host, size_t bytes) override;
+  void copy_to_host(void* host, const void* device, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
+  void zero(void* device, size_t bytes) override;
+  void synchronize() override;
+  bool is_synchronous() const override { return false; }
+  /// A CUDA graph: one launch, whatever the number of kernels.
+  std::unique_ptr<Recording> record(std::function<void()> work) override;
+
+  cudaStream_t stream() const { return stream_; }
+  int multiprocessors() const { return properties_.multiProcessorCount; }
+
+  /// The device's one L, made from its stream by the first call: when plans are made, never in a
+  /// step.
+  template <class L>
+  L& library() {
+    for (const auto& each : libraries_) {
+      if (auto* found = dynamic_cast<L*>(each.get())) return *found;
+    }
+    auto made = std::make_unique<L>(stream_);
+    L& library = *made;
+    libraries_.push_back(std::move(made));
+    return library;
+  }
+
+ private:
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
+};
+
+/// The device of a kernel's setup, which the registry's tables make sure is a GPU.
+inline CudaDevice& as_cuda(Device& device) {
+  return static_cast<CudaDevice&>(device);
+}
+
+}  // namespace engine

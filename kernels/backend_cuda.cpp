@@ -1,0 +1,72 @@
+// The way into libengine_cuda.so.
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "engine/core/backend.h"
+#include "engine/core/error.h"
+#include "engine/cuda/check.h"
+#include "engine/cuda/convolution.h"
+#include "engine/cuda/cuda_device.h"
+#include "kernels/register_cuda.h"
+
+namespace engine {
+namespace {
+
+/// "13.0" of CUDA's way to write a version, 13000.
+std::string version(int number) {
+  return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
+}
+
+class CudaBackend : public Backend {
+ public:
+  std::string libraries() const override {
+    int driver = 0, runtime = 0;
+    check(cudaDriverGetVersion(&driver), "asking for the driver's version");
+    check(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
+    return fmt::format("CUDA driver {}, runtime {}, {}", version(driver), version(runtime),
+                       convolution_library());
+  }
+
+  std::vector<GpuInfo> devices() const override {
+    int count = 0, driver = 0, runtime = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess) {
+      cudaGetLastError();  // reported here; it must not be a later call's
+      cudaDriverGetVersion(&driver);
+      cudaRuntimeGetVersion(&runtime);
+      if (driver == 0) fail(ExitCode::device, "no NVIDIA driver is installed");
+      if (driver / 1000 < runtime / 1000) {
+        fail(ExitCode::device,
+             "the NVIDIA driver is for CUDA {}, this engine needs one for CUDA {} or newer",
+             version(driver), version(runtime));
+      }
+      fail(ExitCode::device, "{}", cudaGetErrorString(error));
+    }
+    if (count == 0) fail(ExitCode::device, "there is no NVIDIA GPU");
+    std::vector<GpuInfo> all;
+    for (int i = 0; i < count; ++i) {
+      cudaDeviceProp properties{};
+      check(cudaGetDeviceProperties(&properties, i), "asking for a GPU's properties");
+      all.push_back({.name = properties.name,
+                     .compute_capability = fmt::format("{}.{}", properties.major, properties.minor),
+                     .memory = properties.totalGlobalMem,
+                     .multiprocessors = properties.multiProcessorCount});
+    }
+    return all;
+  }
+
+  std::unique_ptr<Device> open(int ordinal) const override {
+    return std::make_unique<CudaDevice>(ordinal);
+  }
+  void add_kernels(Registry& registry) const override { register_cuda_kernels(registry); }
+};
+
+}  // namespace
+}  // namespace engine
+
+extern "C" const engine::Backend* engine_open_backend(const char* engine_version) {
+  static const engine::CudaBackend backend;
+  return std::string_view(engine_version) == ENGINE_VERSION ? &backend : nullptr;
+}

@@ -1,0 +1,109 @@
+#include "kernels/nn/convolution_kernel_cuda.h"
+
+#include <algorithm>
+
+namespace engine {
+namespace {
+
+constexpr size_t kWeight = 0, kBias = 1;
+
+template <Activation F>
+struct Activated {
+  __device__ float operator()(const float (&x)[1]) const { return activate<F>(x[0]); }
+};
+
+/// Room for so many bytes, such that what follows it is aligned like the workspace.
+size_t aligned(size_t bytes) {
+  constexpr size_t kAlignment = 256;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+size_t packed_bytes(const Shape& shape) {
+  return aligned(static_cast<size_t>(shape.elements()) * sizeof(float));
+}
+
+}  // namespace
+
+ConvolutionKernelCuda::ConvolutionKernelCuda(const KernelSetup& setup,
+                                             const ConvolutionShape& shape, Activation activation)
+    : Kernel(setup),
+      device_(as_cuda(setup.device)),
+      activation_(activation),
+      saves_argument_(setup.training &&
+                      (activation == Activation::gelu || activation == Activation::silu)),
+      shape_(shape),
+      gradient_(setup.output, activation) {
+  std::vector<ConvolutionPass> passes{ConvolutionPass::forward};
+  if (setup.training) {
+    if (setup.needs_dx[0]) passes.push_back(ConvolutionPass::backward_data);
+    passes.push_back(ConvolutionPass::backward_filter);
+  }
+  plans_ = make_convolution_plans(device_, shape_, passes);
+  const size_t sums = setup.training && shape_.bias ? gradient_.workspace_bytes() : 0;
+  workspace_bytes_ = x_at() + std::max(packed_bytes(shape_.input), sums);
+}
+
+size_t ConvolutionKernelCuda::saved_bytes() const {
+  return saves_argument_ ? packed_bytes(shape_.output) : 0;
+}
+size_t ConvolutionKernelCuda::y_at() const {
+  return aligned(plans_->workspace_bytes());
+}
+size_t ConvolutionKernelCuda::x_at() const {
+  return y_at() + packed_bytes(shape_.output);
+}
+
+int64_t ConvolutionKernelCuda::stored_elements(size_t parameter) const {
+  return parameter == kWeight ? shape_.weights() : Kernel::stored_elements(parameter);
+}
+
+void ConvolutionKernelCuda::import_parameter(size_t parameter, const float* file,
+                                             float* stored) const {
+  if (parameter != kWeight) return Kernel::import_parameter(parameter, file, stored);
+  for_weights([&](int64_t in_file, int64_t in_memory) { stored[in_memory] = file[in_file]; });
+}
+
+void ConvolutionKernelCuda::export_parameter(size_t parameter, const float* stored,
+                                             float* file) const {
+  if (parameter != kWeight) return Kernel::export_parameter(parameter, stored, file);
+  for_weights([&](int64_t in_file, int64_t in_memory) { file[in_file] = stored[in_memory]; });
+}
+
+void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
+  const float* const bias = shape_.bias ? args.parameters[kBias] : nullptr;
+  const TensorView x = packed_x(args.x[0], args.workspace);
+  const TensorView z =
+      saves_argument_ ? packed_view(args.saved, shape_.output) : place_of_y(args.y, args.workspace);
+  plans_->forward(x.data, args.parameters[kWeight], bias, z.data, args.workspace);
+  if (activation_ == Activation::none) {
+    return copy_elements(device_, "conv2d_unpack", z, args.y);
+  }
+  with_activation(activation_, [&](auto function) {
+    constexpr Activation F = decltype(function)::value;
+    map_elements(device_, "conv2d_activation", Activated<F>{}, {z}, args.y);
+  });
+}
+
+/// dz, as plans can use it; also writes the bias's gradient.
+TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) const {
+  float* const db = shape_.bias ? args.dparameters[kBias] : nullptr;
+  const TensorView v =
+      saves_argument_ ? packed_view(const_cast<void*>(args.saved), shape_.output) : args.y;
+  const bool same = activation_ == Activation::none && plain(args.dy);
+  const TensorView dz =
+      same ? TensorView{} : packed_view(at(args.workspace, y_at()), shape_.output);
+  gradient_.run(device_, v, args.dy, dz, db, at(args.workspace, x_at()));
+  return same ? args.dy : dz;
+}
+
+void ConvolutionKernelCuda::backward(const BackwardArgs& args) {
+  const TensorView dz = argument_gradient(args);
+  const TensorView x = packed_x(args.x[0], args.workspace);
+  plans_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
+  if (!args.dx[0]) return;
+  const TensorView dx = place_of_x(args.dx[0], args.workspace);
+  plans_->backward_data(dz.data, args.parameters[kWeight], dx.data, args.workspace);
+  copy_elements(device_, "conv2d_unpack", dx, args.dx[0]);
+}
+
+}  // namespace engine

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+
+#include "engine/core/op.h"
+#include "engine/cuda/convolution.h"
+#include "kernels/nn/argument_gradient_cuda.h"
+
+namespace engine {
+
+/// The bias is part of the forward plan, which moves 4 bytes an element of x and of y. An
+/// activation is a pass of its own, 8 bytes an element of y: cuDNN's ReLU may turn NaN into 0 (none
+/// of its fast engines says that it does not), and then a step that has failed would look good.
+/// Where backward needs the activation's argument z (gelu, silu), the plan writes it into saved
+/// memory. Backward first makes dz and the bias's gradient in one pass (see
+/// argument_gradient_cuda.h), then runs the two plans on dz.
+///
+/// Plans are for packed tensors: pitches are not known when plans are made. A slice costs a copy of
+/// 8 bytes an element, but y and dy of an activation do not: its passes write and read any pitch.
+class ConvolutionKernelCuda : public Kernel {
+ public:
+  ConvolutionKernelCuda(const KernelSetup& setup, const ConvolutionShape& shape,
+                        Activation activation);
+
+  bool takes_pitch() const override { return true; }
+  size_t workspace_bytes() const override { return workspace_bytes_; }
+  size_t saved_bytes() const override;
+
+  void forward(const ForwardArgs& args) override;
+  void backward(const BackwardArgs& args) override;
+
+  int64_t stored_elements(size_t parameter) const override;
+  void import_parameter(size_t parameter, const float* file, float* stored) const override;
+  void export_parameter(size_t parameter, const float* stored, float* file) const override;
+  std::string implementation() const override { return plans_->description(); }
+
+ private:
+  /// Calls body(index in OIHW, index in KRSC) for every weight.
+  template <class Body>
+  void for_weights(const Body& body) const {
+    const int64_t ins = shape_.in_of_group(), taps = shape_.taps();
+    int64_t in_file = 0;
+    for (int64_t out = 0; out < shape_.output.c; ++out) {
+      for (int64_t in = 0; in < ins; ++in) {
+        for (int64_t tap = 0; tap < taps; ++tap) body(in_file++, (out * taps + tap) * ins + in);
+      }
+    }
+  }
+
+  // The workspace: the plans' own, then a packed tensor like y, then one like x. The place of x
+  // also holds the partial sums of the bias's gradient, which are done with before x comes.
+  size_t y_at() const;
+  size_t x_at() const;
+  static std::byte* at(void* workspace, size_t offset) {
+    return static_cast<std::byte*>(workspace) + offset;
+  }
+
+  /// Whether plans can use a tensor where it is.
+  static bool plain(const TensorView& tensor) {
+    constexpr uintptr_t kAlignment = 16;
+    return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
+  }
+  TensorView place_of_y(const TensorView& y, void* workspace) const {
+    return plain(y) ? y : packed_view(at(workspace, y_at()), shape_.output);
+  }
+  TensorView place_of_x(const TensorView& x, void* workspace) const {
+    return plain(x) ? x : packed_view(at(workspace, x_at()), shape_.input);
+  }
+  TensorView packed_x(const TensorView& x, void* workspace) const {
+    const TensorView packed = place_of_x(x, workspace);
+    copy_elements(device_, "conv2d_pack", x, packed);
+    return packed;
+  }
+  TensorView argument_gradient(const BackwardArgs& args) const;
+
+  CudaDevice& device_;
+  Activation activation_;
+  bool saves_argument_;  ///< training with gelu or silu
+  ConvolutionShape shape_;
+  ArgumentGradient gradient_;
+  std::unique_ptr<ConvolutionPlans> plans_;
+  size_t workspace_bytes_ = 0;
+};
+
+}  // namespace engine

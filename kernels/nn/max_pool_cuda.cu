@@ -1,0 +1,124 @@
+#include "engine/cuda/kernel.h"
+#include "engine/cuda/launch.h"
+#include "kernels/nn/max_pool.h"
+#include "kernels/nn/pool_cuda.h"
+
+namespace engine {
+namespace {
+
+/// A thread makes V channels of one output pixel. Reads each input value once from memory (windows
+/// that overlap find it in the caches), writes y and, in training, the winner's place in its
+/// window: 4 + 4 (stride 1) to 16 + 4 bytes an output, and a byte or two for the place.
+template <int V, class Number, bool Note>
+__global__ void max_pool_forward(Slice x, Slice y, Number* places, PoolWindows windows,
+                                 Items items) {
+  for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
+    const auto [pixel, channel] = items.place<V>(item);
+    const auto [n, oy, ox] = windows.output.place(pixel);
+    const int top = windows.y.start(oy), left = windows.x.start(ox);
+    const auto rows = windows.y.places(oy), columns = windows.x.places(ox);
+    Floats<V> best =
+        load<V>(x.at(windows.input_pixel(n, top + rows.begin, left + columns.begin), channel));
+    Number winner[V];
+    for (int v = 0; v < V; ++v) {
+      winner[v] = static_cast<Number>(rows.begin * windows.x.kernel + columns.begin);
+    }
+    for (int ky = rows.begin; ky < rows.end; ++ky) {
+      for (int kx = columns.begin; kx < columns.end; ++kx) {
+        const auto now = load<V>(x.at(windows.input_pixel(n, top + ky, left + kx), channel));
+        const auto number = static_cast<Number>(ky * windows.x.kernel + kx);
+        for (int v = 0; v < V; ++v) {
+          // Of equal values the first stays; NaN wins over everything.
+          const bool wins = now.at[v] > best.at[v] || now.at[v] != now.at[v];
+          best.at[v] = wins ? now.at[v] : best.at[v];
+          winner[v] = wins ? number : winner[v];
+        }
+      }
+    }
+    store(y.at(pixel, channel), best);
+    if constexpr (Note) {
+      for (int v = 0; v < V; ++v) places[static_cast<size_t>(item) * V + v] = winner[v];
+    }
+  }
+}
+
+/// A thread makes V channels of one input pixel: it looks at the windows that hold the pixel and
+/// adds the gradients of those that chose it, in scan order. No atomics, so the same bits every
+/// time.
+template <int V, class Number>
+__global__ void max_pool_backward(Slice dy, Slice dx, const Number* places, PoolWindows windows,
+                                  Items items, uint32_t channels) {
+  for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
+    const auto [pixel, channel] = items.place<V>(item);
+    const auto [n, iy, ix] = windows.input.place(pixel);
+    const auto rows = windows.y.windows(iy), columns = windows.x.windows(ix);
+    Floats<V> sum{};
+    for (int oy = rows.begin; oy < rows.end; ++oy) {
+      for (int ox = columns.begin; ox < columns.end; ++ox) {
+        const uint32_t from = windows.output_pixel(n, oy, ox);
+        const int number = (iy - windows.y.start(oy)) * windows.x.kernel + ix - windows.x.start(ox);
+        const Number* chosen = places + static_cast<size_t>(from) * channels + channel;
+        const auto gradient = load<V>(dy.at(from, channel));
+        for (int v = 0; v < V; ++v) sum.at[v] += chosen[v] == number ? gradient.at[v] : 0.0f;
+      }
+    }
+    store(dx.at(pixel, channel), sum);
+  }
+}
+
+/// Number: what the place of a window's winner is kept in.
+template <class Number>
+class MaxPoolCuda : public Kernel {
+ public:
+  explicit MaxPoolCuda(const KernelSetup& setup)
+      : Kernel(setup),
+        device_(as_cuda(setup.device)),
+        geometry_(setup.inputs[0], static_cast<const MaxPool&>(setup.op).window(setup.inputs[0])),
+        windows_(geometry_),
+        training_(setup.training) {}
+
+  bool takes_pitch() const override { return true; }
+  size_t saved_bytes() const override {
+    return training_ ? static_cast<size_t>(geometry_.output.elements()) * sizeof(Number) : 0;
+  }
+
+  void forward(const ForwardArgs& args) override {
+    const TensorView tensors[] = {args.x[0], args.y};
+    with_channels_at_once(tensors, [&](auto v) {
+      const Items items = items_of(geometry_.output, v);
+      const auto kernel =
+          training_ ? max_pool_forward<v, Number, true> : max_pool_forward<v, Number, false>;
+      launch_over(device_, "max_pool_forward", items.count, kernel, slice(args.x[0]), slice(args.y),
+                  static_cast<Number*>(args.saved), windows_, items);
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    if (!args.dx[0]) return;
+    const TensorView tensors[] = {args.dy, args.dx[0]};
+    with_channels_at_once(tensors, [&](auto v) {
+      const Items items = items_of(geometry_.input, v);
+      launch_over(device_, "max_pool_backward", items.count, max_pool_backward<v, Number>,
+                  slice(args.dy), slice(args.dx[0]), static_cast<const Number*>(args.saved),
+                  windows_, items, static_cast<uint32_t>(geometry_.input.c));
+    });
+  }
+
+  std::string implementation() const override { return "cuda"; }
+
+ private:
+  CudaDevice& device_;
+  PoolGeometryOf<int> geometry_;
+  PoolWindows windows_;
+  bool training_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_max_pool_cuda(const KernelSetup& setup) {
+  const auto& pool = static_cast<const MaxPool&>(setup.op);
+  if (pool.kernel.h * pool.kernel.w <= 256) return make_kernel<MaxPoolCuda<uint8_t>>(setup);
+  return make_kernel<MaxPoolCuda<uint16_t>>(setup);
+}
+
+}  // namespace engine

@@ -1,0 +1,70 @@
+// Kernels with a mistake each, for the tests of the emulation itself.
+
+#include "tests/emulation/broken_kernels.h"
+
+#include "engine/cuda/launch.h"
+
+namespace engine::test {
+namespace {
+
+constexpr unsigned kThreads = 64;
+
+/// Each thread takes its neighbour's value: right with the barrier, a race without.
+template <bool Barrier>
+__global__ void rotate(const float* in, float* out) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = in[threadIdx.x];
+  if constexpr (Barrier) __syncthreads();
+  out[threadIdx.x] = tile[(threadIdx.x + 1) % kThreads];
+}
+
+__global__ void store_behind_the_end(float* out) {
+  out[threadIdx.x] = 1;
+  if (threadIdx.x == kThreads - 1) out[kThreads] = 1;
+}
+
+__global__ void leave_one_out(float* out) {
+  if (threadIdx.x != 5) out[threadIdx.x] = 1;
+}
+
+__global__ void read_what_nobody_wrote(float* out) {
+  __shared__ float tile[kThreads];
+  if (threadIdx.x != 7) tile[threadIdx.x] = 1;
+  __syncthreads();
+  out[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void wait_in_a_branch(float* out) {
+  if (threadIdx.x < 16) __syncthreads();
+  out[threadIdx.x] = 1;
+}
+
+__global__ void wait_at_two_barriers(float* out) {
+  if (threadIdx.x % 2) {
+    __syncthreads();
+  } else {
+    __syncthreads();
+  }
+  out[threadIdx.x] = 1;
+}
+
+__global__ void shuffle_with_lanes_that_left(float* out) {
+  float value = static_cast<float>(threadIdx.x);
+  if (threadIdx.x % 32 != 3) value += __shfl_xor_sync(0xffffffffu, value, 1);
+  out[threadIdx.x] = value;
+}
+
+}  // namespace
+
+void run_kernel(const CudaDevice& device, const std::string& name, const float* in, float* out) {
+  if (name == "rotate") launch(device, "rotate", 1, kThreads, rotate<true>, in, out);
+  if (name == "missing barrier") launch(device, "rotate", 1, kThreads, rotate<false>, in, out);
+  if (name == "out of bounds") launch(device, "out", 1, kThreads, store_behind_the_end, out);
+  if (name == "unwritten") launch(device, "unwritten", 1, kThreads, leave_one_out, out);
+  if (name == "uninitialised") launch(device, "shared", 1, kThreads, read_what_nobody_wrote, out);
+  if (name == "branch") launch(device, "branch", 1, kThreads, wait_in_a_branch, out);
+  if (name == "two barriers") launch(device, "two", 1, kThreads, wait_at_two_barriers, out);
+  if (name == "lanes") launch(device, "lanes", 1, kThreads, shuffle_with_lanes_that_left, out);
+}
+
+}  // namespace engine::test

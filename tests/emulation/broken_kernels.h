@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "engine/cuda/cuda_device.h"
+
+namespace engine::test {
+
+/// One block of 64 threads: "rotate" is right, all others have the mistake that their name says.
+void run_kernel(const CudaDevice& device, const std::string& name, const float* in, float* out);
+
+}  // namespace engine::test

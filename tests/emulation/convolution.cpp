@@ -1,0 +1,176 @@
+// In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
+// precision. Holds its callers to cuDNN's rules: aligned addresses, only passes that were planned,
+// and nothing of theirs in the workspace.
+
+#include "engine/cuda/convolution.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "engine/cuda/check.h"
+#include "tests/emulation/emulator.h"
+
+namespace engine {
+namespace {
+
+constexpr size_t kWorkspace = 1000;
+
+size_t index(int64_t i) {
+  return static_cast<size_t>(i);
+}
+
+/// Where a tensor's pixels lie.
+struct Image {
+  Shape shape;
+  int64_t pitch;
+
+  size_t at(int64_t n, int64_t h, int64_t w) const {
+    return index(((n * shape.h + h) * shape.w + w) * pitch);
+  }
+  size_t elements() const { return index(shape.pixels() * pitch); }
+};
+
+/// The loops of one convolution.
+struct Loops {
+  ConvolutionShape shape;
+  Image x, y;
+  int64_t ins, outs;  ///< channels and filters of a group
+
+  explicit Loops(const ConvolutionShape& of)
+      : shape(of),
+        x{of.input, of.x_pitch ? of.x_pitch : of.input.c},
+        y{of.output, of.y_pitch ? of.y_pitch : of.output.c},
+        ins(of.in_of_group()),
+        outs(of.output.c / of.groups) {}
+
+  /// Calls body(x, y, w) with the indices of the first channel, filter and weight of each group,
+  /// pixel of the output and place of the window that lies on the image.
+  template <class Body>
+  void for_places(const Body& body) const {
+    for (int64_t n = 0; n < shape.output.n; ++n) {
+      for (int64_t oy = 0; oy < shape.output.h; ++oy) {
+        for (int64_t ox = 0; ox < shape.output.w; ++ox) for_places_at(n, oy, ox, body);
+      }
+    }
+  }
+
+  template <class Body>
+  void for_places_at(int64_t n, int64_t oy, int64_t ox, const Body& body) const {
+    const Window& w = shape.window;
+    for (int64_t tap = 0; tap < shape.taps(); ++tap) {
+      const int64_t ky = tap / w.kernel_w, kx = tap % w.kernel_w;
+      const int64_t iy = oy * w.stride_h - w.padding.top + ky * w.dilation_h;
+      const int64_t ix = ox * w.stride_w - w.padding.left + kx * w.dilation_w;
+      if (iy < 0 || iy >= shape.input.h || ix < 0 || ix >= shape.input.w) continue;
+      for (int64_t group = 0; group < shape.groups; ++group) {
+        body(x.at(n, iy, ix) + index(group * ins), y.at(n, oy, ox) + index(group * outs),
+             index((group * outs * shape.taps() + tap) * ins));
+      }
+    }
+  }
+
+  /// Calls body(x, y, w) with the indices of every product of the convolution.
+  template <class Body>
+  void for_products(const Body& body) const {
+    for_places([&](size_t x, size_t y, size_t w) {
+      for (int64_t f = 0; f < outs; ++f) {
+        const size_t row = w + index(f * shape.taps() * ins);
+        for (int64_t c = 0; c < ins; ++c) body(x + index(c), y + index(f), row + index(c));
+      }
+    });
+  }
+};
+
+/// The channels of an image, and nothing between them.
+void store(const std::vector<double>& sums, const Image& image, float* to) {
+  for (int64_t pixel = 0; pixel < image.shape.pixels(); ++pixel) {
+    const size_t first = index(pixel * image.pitch);
+    std::copy_n(sums.begin() + static_cast<std::ptrdiff_t>(first), image.shape.c, to + first);
+  }
+}
+
+void forward(const Loops& loops, const float* x, const float* w, const float* bias, float* y) {
+  std::vector<double> sums(loops.y.elements());
+  loops.for_products([&](size_t xi, size_t yi, size_t wi) { sums[yi] += double{x[xi]} * w[wi]; });
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const size_t channel = i % index(loops.y.pitch);
+    if (bias && channel < index(loops.shape.output.c)) sums[i] += bias[channel];
+  }
+  store(sums, loops.y, y);
+}
+
+class PlainConvolution final : public ConvolutionPlans {
+ public:
+  PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
+                   const std::vector<ConvolutionPass>& passes)
+      : device_(device), loops_(shape), passes_(passes) {}
+
+  size_t workspace_bytes() const override { return kWorkspace; }
+  std::string description() const override { return "plain loops"; }
+
+  void forward(const void* x, const void* w, const void* bias, void* y, void* workspace) override {
+    if ((bias != nullptr) != loops_.shape.bias) throw std::runtime_error("bias is not as planned");
+    queue(ConvolutionPass::forward, {x, w, bias, y}, workspace, [=, loops = loops_] {
+      engine::forward(loops, floats(x), floats(w), floats(bias), static_cast<float*>(y));
+    });
+  }
+  void backward_data(const void* dy, const void* w, void* dx, void* workspace) override {
+    queue(ConvolutionPass::backward_data, {dy, w, dx}, workspace, [=, loops = loops_] {
+      std::vector<double> sums(loops.x.elements());
+      loops.for_products([&](size_t xi, size_t yi, size_t wi) {
+        sums[xi] += double{floats(dy)[yi]} * floats(w)[wi];
+      });
+      store(sums, loops.x, static_cast<float*>(dx));
+    });
+  }
+  void backward_filter(const void* x, const void* dy, void* dw, void* workspace) override {
+    queue(ConvolutionPass::backward_filter, {x, dy, dw}, workspace, [=, loops = loops_] {
+      std::vector<double> sums(index(loops.shape.weights()));
+      loops.for_products([&](size_t xi, size_t yi, size_t wi) {
+        sums[wi] += double{floats(x)[xi]} * floats(dy)[yi];
+      });
+      std::copy(sums.begin(), sums.end(), static_cast<float*>(dw));
+    });
+  }
+
+ private:
+  static const float* floats(const void* data) { return static_cast<const float*>(data); }
+
+  void queue(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace,
+             const std::function<void()>& work) {
+    const std::string name = "convolution " + std::string(to_string(pass));
+    if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
+      throw std::runtime_error(name + " was not planned");
+    }
+    for (const void* address : memory) {
+      constexpr uintptr_t kAlignment = 16;
+      if (reinterpret_cast<uintptr_t>(address) % kAlignment) {
+        throw std::runtime_error(name + ": an address is not aligned to 16 bytes");
+      }
+    }
+    check(emulated::library_call(device_.stream(), name,
+                                 [=] {
+                                   std::memset(workspace, 0xff, kWorkspace);
+                                   work();
+                                 }),
+          name);
+  }
+
+  CudaDevice& device_;
+  Loops loops_;
+  std::vector<ConvolutionPass> passes_;
+};
+
+}  // namespace
+
+std::unique_ptr<ConvolutionPlans> make_convolution_plans(
+    CudaDevice& device, const ConvolutionShape& shape, const std::vector<ConvolutionPass>& passes) {
+  return std::make_unique<PlainConvolution>(device, shape, passes);
+}
+
+std::string convolution_library() {
+  return "convolutions of the emulation";
+}
+
+}  // namespace engine

@@ -1,0 +1,126 @@
+// The emulation runs kernels rightly and catches the mistakes that it is there to catch.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "engine/core/error.h"
+#include "tests/emulation/broken_kernels.h"
+#include "tests/emulation/emulator.h"
+#include "tests/support/guarded_buffer.h"
+
+namespace engine::test {
+namespace {
+
+using Floats = std::vector<float>;
+
+struct Launched {
+  Floats out;
+  bool intact = false;
+  std::string problem;
+};
+
+Launched launched(const std::string& kernel) {
+  CudaDevice device(0);
+  GuardedTensor in(device, Shape{1, 1, 1, 64}), out(device, Shape{1, 1, 1, 64});
+  Floats numbers(64);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  in.write(numbers);
+  Launched result;
+  try {
+    run_kernel(device, kernel, in.data(), out.data());
+  } catch (const std::runtime_error& error) {
+    result.problem = error.what();
+  }
+  result.out = out.read();
+  result.intact = out.intact() && in.intact();
+  return result;
+}
+
+TEST(Emulation, RunsThreadsThroughBarriers) {
+  for (int turn = 0; turn < 6; ++turn) {
+    const Launched got = launched("rotate");
+    EXPECT_EQ(got.problem, "");
+    EXPECT_TRUE(got.intact);
+    for (int i = 0; i < 64; ++i) EXPECT_EQ(got.out[i], (i + 1) % 64);
+  }
+}
+
+TEST(Emulation, CatchesAMissingBarrier) {
+  for (int turn = 0; turn < 3; ++turn) {  // in order, backwards, shuffled
+    int wrong = 0;
+    const Launched got = launched("missing barrier");
+    for (int i = 0; i < 64; ++i) wrong += got.out[i] != static_cast<float>((i + 1) % 64);
+    EXPECT_GT(wrong, 0) << turn;
+  }
+}
+
+TEST(Emulation, CatchesAStoreOutOfBounds) {
+  EXPECT_FALSE(launched("out of bounds").intact);
+}
+
+TEST(Emulation, CatchesAnElementThatNobodyWrites) {
+  EXPECT_TRUE(std::isnan(launched("unwritten").out[5]));
+}
+
+TEST(Emulation, CatchesSharedMemoryThatNobodyWrote) {
+  const Launched got = launched("uninitialised");
+  EXPECT_TRUE(std::isnan(got.out[7]));
+  EXPECT_EQ(got.out[8], 1);
+}
+
+TEST(Emulation, CatchesBarriersThatNotAllReach) {
+  EXPECT_NE(launched("branch").problem.find("16 threads wait at"), std::string::npos)
+      << launched("branch").problem;
+  EXPECT_NE(launched("two barriers").problem.find("different barriers"), std::string::npos)
+      << launched("two barriers").problem;
+  EXPECT_NE(launched("lanes").problem.find("lanes that do not come"), std::string::npos)
+      << launched("lanes").problem;
+}
+
+TEST(Emulation, RecordsLibraryCallsOfACapture) {
+  CudaDevice device(0);
+  int runs = 0;
+  const auto call = [&] {
+    return emulated::library_call(device.stream(), "library", [&] { ++runs; });
+  };
+  EXPECT_EQ(call(), cudaSuccess);
+  EXPECT_EQ(runs, 1);
+  cudaGraph_t graph;
+  cudaGraphExec_t executable;
+  cudaStreamBeginCapture(device.stream(), cudaStreamCaptureModeThreadLocal);
+  EXPECT_EQ(call(), cudaSuccess);
+  cudaStreamEndCapture(device.stream(), &graph);
+  cudaGraphInstantiate(&executable, graph, 0);
+  EXPECT_EQ(runs, 1);
+  cudaGraphLaunch(executable, device.stream());
+  cudaGraphLaunch(executable, device.stream());
+  EXPECT_EQ(runs, 3);
+  cudaGraphExecDestroy(executable);
+  cudaGraphDestroy(graph);
+  emulated::fail_call(1, cudaErrorLaunchFailure);
+  EXPECT_EQ(call(), cudaErrorLaunchFailure);
+  EXPECT_EQ(runs, 3);
+  emulated::fail_call(0, cudaSuccess);
+}
+
+TEST(Emulation, MakesAnyCallFail) {
+  emulated::fail_call(1, cudaErrorMemoryAllocation);
+  try {
+    CudaDevice device(0);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::out_of_memory);
+  }
+  emulated::fail_call(0, cudaSuccess);
+}
+
+TEST(Emulation, GivesAllMemoryBack) {
+  const size_t before = emulated::allocated();
+  launched("rotate");
+  EXPECT_EQ(emulated::allocated(), before);
+}
+
+}  // namespace
+}  // namespace engine::test

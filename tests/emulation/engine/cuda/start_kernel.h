@@ -1,0 +1,15 @@
+#pragma once
+
+// Instead of engine/cuda/start_kernel.h: kernels run on the CPU.
+
+#include "tests/emulation/emulator.h"
+
+namespace engine {
+
+template <class... Parameters>
+cudaError_t start_kernel(cudaStream_t stream, const char* name, dim3 grid, dim3 block,
+                         void (*kernel)(Parameters...), Parameters... arguments) {
+  return emulated::run(stream, name, grid, block, [=] { kernel(arguments...); });
+}
+
+}  // namespace engine

@@ -1,0 +1,96 @@
+// The program with a CUDA library beside it: the emulation's, which it loads as it would the real
+// one.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/small_experiment.h"
+#include "tests/support/paths.h"
+#include "tests/support/process.h"
+
+namespace engine::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class EngineWithGpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::copy_file(engine_binary(), program_);
+    fs::copy_file(EMULATED_LIBRARY, folder_ / "libengine_cuda.so");
+    file_ = write_experiment(folder_, "small", small_experiment());
+  }
+  ProcessResult run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), program_);
+    return run_process(arguments, {.folder = folder_.path()});
+  }
+  Json read(const std::string& name) const {
+    std::ifstream file(folder_ / name);
+    return Json::parse(file);
+  }
+
+  TemporaryFolder folder_;
+  std::string program_ = folder_ / "engine", file_;
+};
+
+TEST_F(EngineWithGpu, ListsIt) {
+  const ProcessResult text = run({"devices"});
+  EXPECT_EXIT_CODE(text, 0);
+  EXPECT_NE(text.out.find("cuda:0 (default)\n  emulated GPU\n"), std::string::npos) << text.out;
+  const Json json = Json::parse(run({"devices", "--json"}).out);
+  EXPECT_EQ(json["default"], "cuda:0");
+  EXPECT_EQ(json["devices"][1]["compute_capability"], "9.0");
+}
+
+TEST_F(EngineWithGpu, TrainsOnItLikeOnTheCpu) {
+  const ProcessResult gpu = run({"run", file_, "--out", folder_ / "gpu"});
+  ASSERT_EXIT_CODE(gpu, 0);
+  ASSERT_EXIT_CODE(run({"run", file_, "--device", "cpu", "--out", folder_ / "cpu"}), 0);
+  EXPECT_NE(read("gpu/environment.json").dump().find("emulated GPU"), std::string::npos);
+  const double ours = read("gpu/results.json")["test"]["loss"];
+  const double theirs = read("cpu/results.json")["test"]["loss"];
+  EXPECT_NEAR(ours, theirs, 1e-4 * theirs);
+  // What one device has trained, the other can load.
+  const ProcessResult again = run({"evaluate", folder_ / "gpu", "--device", "cpu", "--json"});
+  ASSERT_EXIT_CODE(again, 0);
+}
+
+TEST_F(EngineWithGpu, GivesTheSameBytesAgainAndAfterAResume) {
+  for (const char* out : {"one", "two"}) {
+    ASSERT_EXIT_CODE(run({"run", file_, "--device", "cuda", "--out", folder_ / out}), 0);
+  }
+  ASSERT_EXIT_CODE(
+      run({"run", file_, "--device", "cuda:0", "--epochs", "1", "--out", folder_ / "three"}), 0);
+  ASSERT_EXIT_CODE(run({"run", file_, "--device", "cuda", "--resume", "--epochs", "2", "--out",
+                        folder_ / "three"}),
+                   0);
+  const auto weights = [&](const std::string& name) {
+    std::ifstream file(folder_ / (name + "/checkpoints/last.safetensors"), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_GT(weights("one").size(), 1000u);
+  EXPECT_EQ(weights("one"), weights("two"));
+  EXPECT_EQ(weights("one"), weights("three"));
+}
+
+TEST_F(EngineWithGpu, SaysWhatIsWrong) {
+  const ProcessResult second = run({"run", file_, "--device", "cuda:1"});
+  EXPECT_EXIT_CODE(second, 8);
+  EXPECT_NE(second.err.find("there is only 1 GPU"), std::string::npos) << second.err;
+  std::ofstream(folder_ / "libengine_cuda.so") << "not a library";
+  const ProcessResult damaged = run({"run", file_, "--device", "cuda"});
+  EXPECT_EXIT_CODE(damaged, 8);
+  EXPECT_EQ(std::count(damaged.err.begin(), damaged.err.end(), '\n'), 1) << damaged.err;
+  const ProcessResult on_cpu = run({"run", file_, "--out", folder_ / "run"});
+  EXPECT_EXIT_CODE(on_cpu, 0);
+  EXPECT_NE(on_cpu.err.find("note: running on the CPU: "), std::string::npos) << on_cpu.err;
+  const ProcessResult quiet =
+      run({"run", file_, "--quiet", "--overwrite", "--out", folder_ / "run"});
+  EXPECT_EQ(quiet.err, "");
+}
+
+}  // namespace
+}  // namespace engine::test

@@ -1,0 +1,123 @@
+// Whole networks on the emulated GPU beside the CPU: the same kernels, plan, recorded step and
+// state on the device that a GPU would run.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/cpu/cpu_device.h"
+#include "kernels/register.h"
+#include "tests/emulation/emulator.h"
+#include "tests/graph/float_set.h"
+#include "tests/support/paths.h"
+
+namespace engine::test {
+namespace {
+
+/// The study's network as it ships, for batches of 4.
+Value study_network() {
+  const std::string file = (source_dir() / "experiments/gray.json").string();
+  const Value gray = parse_json_or_throw(read_json_text(file), file, ExitCode::experiment);
+  Value all = parse_json_or_throw(
+      R"({"image": [32, 32, 1], "classes": 10, "batch": 4,
+          "optimizer": {"type": "adam", "learning_rate": 0.001}})",
+      "test.json", ExitCode::experiment);
+  all.set("network", *gray.find("network"));
+  return all;
+}
+
+struct Pair {
+  explicit Pair(const Value& description)
+      : cpu(description, register_ops(), make_cpu_device()), gpu(description) {}
+  SmallNetwork cpu, gpu;
+};
+
+void expect_near(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b,
+                 double tolerance) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].name, b[i].name);
+    EXPECT_LT(relative_error(values(a[i]), values(b[i])), tolerance) << a[i].name;
+  }
+}
+
+TEST(EmulatedNetwork, TheStudysGradientsAreTheCpus) {
+  Pair pair(study_network());
+  const auto cpu = pair.cpu.executor(), gpu = pair.gpu.executor();
+  EXPECT_TRUE(same_bits(cpu->parameters(), gpu->parameters()));
+  const RandomBatch batch(pair.cpu, 5);
+  std::vector<NamedTensor> theirs, ours;
+  const double expected = cpu->gradients(batch.images, batch.labels, true, theirs);
+  const double loss = gpu->gradients(batch.images, batch.labels, true, ours);
+  EXPECT_NEAR(loss, expected, 1e-5 * expected);
+  expect_near(ours, theirs, 1e-4);
+}
+
+/// Trains an epoch of so many images; the pipeline is the device's own.
+struct Trained {
+  Trained(SmallNetwork& network, int64_t count) {
+    const bool gpu = network.device->kind() == "cuda";
+    const PipelineFactory make =
+        gpu ? network.registry.cuda_pipeline : network.registry.cpu_pipeline;
+    const auto pipeline =
+        make({.stages = {}, .image = network.image, .seed = 1, .device = *network.device});
+    ImageSet images{.shape = network.image.with_batch(count)};
+    images.pixels.resize(static_cast<size_t>(images.shape.elements()));
+    for (size_t i = 0; i < images.pixels.size(); ++i) images.pixels[i] = i * i * 37 % 251;
+    std::vector<int32_t> order;
+    for (int32_t i = 0; i < count; ++i) {
+      images.labels.push_back(i * 7 % static_cast<int32_t>(network.context.classes));
+      images.samples.push_back(100 + i);
+      order.push_back(static_cast<int32_t>(count) - 1 - i);
+    }
+    const auto set = pipeline->prepare(images, true);
+    const auto executor = executor_with(network, *pipeline);
+    executor->begin_epoch(*set, order, 2);
+    const uint64_t before = emulated::calls();
+    while (executor->train(2, [](uint64_t step) { return 1e-3 / (1.0 + step); }) > 0) {
+    }
+    calls = emulated::calls() - before;
+    state = executor->state();
+    totals = executor->totals();
+    weights = executor->parameters();
+    evaluation = executor->evaluate(*set);
+  }
+  StepState state;
+  Totals totals, evaluation;
+  std::vector<NamedTensor> weights;
+  uint64_t calls = 0;  ///< of the runtime, from the first step to the last
+};
+
+TEST(EmulatedNetwork, TheStudyTrainsThreeStepsLikeTheCpu) {
+  Pair pair(study_network());
+  const Trained cpu(pair.cpu, 11), gpu(pair.gpu, 11);  // two whole batches and one of 3
+  EXPECT_EQ(gpu.state.step, 3u);
+  EXPECT_EQ(gpu.state.position, 11u);
+  EXPECT_EQ(gpu.totals.samples, 11u);
+  EXPECT_EQ(gpu.state.learning_rate, cpu.state.learning_rate);
+  EXPECT_NEAR(gpu.totals.loss, cpu.totals.loss, 1e-4 * cpu.totals.loss);
+  EXPECT_NEAR(gpu.evaluation.loss, cpu.evaluation.loss, 1e-3 * cpu.evaluation.loss);
+  expect_near(gpu.weights, cpu.weights, 2e-3);
+}
+
+TEST(EmulatedNetwork, GivesTheSameBitsAgain) {
+  SmallNetwork one = SmallNetwork::from_text(kEverything);
+  SmallNetwork two = SmallNetwork::from_text(kEverything);
+  const Trained first(one, 10), again(two, 10);
+  EXPECT_EQ(first.state.step, 3u);
+  EXPECT_TRUE(same_bits(first.weights, again.weights));
+  EXPECT_EQ(first.totals.loss, again.totals.loss);
+}
+
+TEST(EmulatedNetwork, ReplaysAWholeStepAtOnce) {
+  SmallNetwork network = SmallNetwork::from_text(kEverything);
+  const Trained few(network, 8), many(network, 40);
+  EXPECT_EQ(few.state.step, 2u);
+  EXPECT_EQ(many.state.step, 10u);
+  // Two steps more are two launches more, and what train() does before and after them.
+  EXPECT_EQ((many.calls - few.calls) % 4, 0u);
+  EXPECT_LE((many.calls - few.calls) / 4, 2u + 12);
+}
+
+}  // namespace
+}  // namespace engine::test

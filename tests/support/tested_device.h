@@ -1,0 +1,21 @@
+#pragma once
+
+// The device that tests of kernels run on. The same tests make two programs: one for the CPU, and
+// one in which tests/emulation's version of these functions puts the emulated GPU in its place.
+
+#include <memory>
+
+#include "engine/core/registry.h"
+
+namespace engine::test {
+
+/// A new device to test.
+std::unique_ptr<Device> make_tested_device();
+/// Its side of an op, an optimizer, the pipeline; null when it has none.
+KernelFactory tested(const OpEntry& entry);
+OptimizerFactory tested(const OptimizerEntry& entry);
+PipelineFactory tested_pipeline(const Registry& registry);
+/// All ops as the tests' registry has them.
+Registry tested_registry();
+
+}  // namespace engine::test
