@@ -63,7 +63,7 @@ Action declare_check(Arguments& arguments) {
   arguments.list("FILE", options->files, {.doc = "Experiment files", .required = true});
   arguments.text(
       "--target", options->target,
-      {.doc = "Also plan every node for a device, without data: cpu", .placeholder = "DEVICE"});
+      {.doc = "Also plan every node for a device, without data: cpu or cuda", .placeholder = "DEVICE"});
   add_set(arguments, options->shared);
   add_data_dir(arguments, options->shared);
   return [options] { return check(*options); };

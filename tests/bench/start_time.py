@@ -31,6 +31,8 @@ def one_start(command):
     begin = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while not listens(process.pid):
+        if process.poll() is not None:
+            raise SystemExit(f"the engine ended with {process.returncode} before it trained: {' '.join(command)}")
         time.sleep(0.001)
     process.send_signal(signal.SIGUSR2)
     _, status, usage = os.wait4(process.pid, 0)
