@@ -61,9 +61,9 @@ int check(CheckArguments& arguments) {
 Action declare_check(Arguments& arguments) {
   auto options = std::make_shared<CheckArguments>();
   arguments.list("FILE", options->files, {.doc = "Experiment files", .required = true});
-  arguments.text(
-      "--target", options->target,
-      {.doc = "Also plan every node for a device, without data: cpu or cuda", .placeholder = "DEVICE"});
+  arguments.text("--target", options->target,
+                 {.doc = "Also plan every node for a device, without data: cpu or cuda",
+                  .placeholder = "DEVICE"});
   add_set(arguments, options->shared);
   add_data_dir(arguments, options->shared);
   return [options] { return check(*options); };

@@ -31,8 +31,8 @@ class Backend {
   virtual void add_kernels(Registry& registry) const = 0;
 };
 
-/// The library's one function, under kOpenBackend: null when the library was built with another version
-/// of the engine, whose contracts may differ.
+/// The library's one function, under kOpenBackend: null when the library was built with another
+/// version of the engine, whose contracts may differ.
 using OpenBackend = const Backend* (*)(const char* engine_version);
 inline constexpr const char* kOpenBackend = "engine_open_backend";
 

@@ -14,8 +14,8 @@ class Chain {
  public:
   explicit Chain(Problems& problems) : problems_(problems) {}
 
-  /// Reads a file and follows its "extends"; false when one of them cannot be read. Duplicate keys are
-  /// reported, but do not keep the rest from being checked.
+  /// Reads a file and follows its "extends"; false when one of them cannot be read. Duplicate keys
+  /// are reported, but do not keep the rest from being checked.
   bool follow(const std::string& file) {
     // A text instead of a file's name: tests and tools that have no file.
     const size_t first = file.find_first_not_of(" \t\r\n");

@@ -20,8 +20,8 @@ struct FileKeys {
 /// The top level of an experiment; "preprocess" and "network" are sections.
 void experiment_keys(Keys& keys, Experiment& experiment);
 
-/// The file and all that it extends, merged, without "$schema" and "extends". Null when a file cannot
-/// be read, which is reported.
+/// The file and all that it extends, merged, without "$schema" and "extends". Null when a file
+/// cannot be read, which is reported.
 Value load_merged(const std::string& file, const Registry& registry, Problems& problems);
 /// "train.epochs=5": path and JSON value (a word without quotes is a string).
 void apply_set(Value& root, const std::string& assignment, const Registry& registry,

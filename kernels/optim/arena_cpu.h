@@ -10,11 +10,12 @@ namespace engine {
 /// each is summed by itself and the sums are added in order: the same bits for every thread count.
 double sum_of_squares(const float* values, int64_t count);
 
-/// Whether no value is NaN or infinite. An infinite weight need not show in a step's loss and gradients:
-/// tanh makes an infinite sum a finite 1 with a slope of 0.
+/// Whether no value is NaN or infinite. An infinite weight need not show in a step's loss and
+/// gradients: tanh makes an infinite sum a finite 1 with a slope of 0.
 bool all_finite(const float* values, int64_t count);
 
-/// Reads gradients and parameters once for the norm and the check; then apply() makes one pass over all arenas.
+/// Reads gradients and parameters once for the norm and the check; then apply() makes one pass over
+/// all arenas.
 class ArenaOptimizer : public OptimizerKernel {
  public:
   explicit ArenaOptimizer(const Optimizer& optimizer)

@@ -113,7 +113,8 @@ TEST_F(Set, NearMisses) {
   expect_says({"train.optimizer.type=adamm"},
               "--set train.optimizer.type=adamm: train.optimizer.type: expected one of \"sgd\", "
               "\"rmsprop\", \"adam\", \"adamw\", got \"adamm\"; did you mean \"adam\"?");
-  expect_says({"seed.x=1"}, "--set seed.x=1: seed: expected an integer >= 0 and <= 4294967295, got an object");
+  expect_says({"seed.x=1"},
+              "--set seed.x=1: seed: expected an integer >= 0 and <= 4294967295, got an object");
   expect_says(
       {"train.epochs=1e400"},
       "--set train.epochs=1e400: train.epochs: expected an integer >= 1 and <= 1000000, got "
