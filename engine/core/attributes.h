@@ -50,10 +50,10 @@ struct Window {
   int64_t out_h = 0, out_w = 0;
 };
 
-/// Resolves padding for an input of h x w. Throws Error (experiment) "... window of 5x5 does not fit
-/// into 3x3" when the output would be empty.
-Window make_window(int64_t h, int64_t w, const Pair& kernel, const Pair& stride, const Pair& dilation,
-                   const Padding& padding);
+/// Resolves padding for an input of h x w. Throws Error (experiment) "... window of 5x5 does not
+/// fit into 3x3" when the output would be empty.
+Window make_window(int64_t h, int64_t w, const Pair& kernel, const Pair& stride,
+                   const Pair& dilation, const Padding& padding);
 
 /// Element-wise functions: conv2d's and dense's "activation" attribute, and the op of that name.
 enum class Activation : uint8_t { none, relu, gelu, silu, tanh };

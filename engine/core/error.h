@@ -35,7 +35,8 @@ class Error : public std::runtime_error {
 };
 
 template <class... Arguments>
-[[noreturn]] void fail(ExitCode code, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+[[noreturn]] void fail(ExitCode code, fmt::format_string<Arguments...> format,
+                       Arguments&&... arguments) {
   throw Error(code, fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 

@@ -15,7 +15,7 @@ struct Limits {
   size_t merged_bytes = size_t{16} << 20;  ///< of all files that "extends" leads to
   size_t extends_levels = 16;              ///< files that "extends" may lead to, one after another
   size_t nodes = 10'000;                   ///< of a network, after blocks are expanded
-  size_t node_values = 1'000;           ///< keys and values of one node, as written
+  size_t node_values = 1'000;              ///< keys and values of one node, as written
   size_t block_levels = 16;                ///< of blocks that use blocks
   size_t name_bytes = 64;                  ///< of an experiment's, stage's, node's or block's name
   size_t stages = 100;                     ///< of preprocessing

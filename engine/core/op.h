@@ -3,9 +3,9 @@
 // The contract of an op: the one header that the author of an op reads.
 //
 // An op is described once (Op: attributes, shapes, parameters, cost) and implemented once for each
-// device (Kernel: one node, all shapes fixed). Set up, then run: a kernel's constructor builds every
-// primitive, plan and table that it needs and says how much memory it wants; forward and backward
-// only execute, into memory that the executor owns. They never allocate.
+// device (Kernel: one node, all shapes fixed). Set up, then run: a kernel's constructor builds
+// every primitive, plan and table that it needs and says how much memory it wants; forward and
+// backward only execute, into memory that the executor owns. They never allocate.
 
 #include <cstdint>
 #include <memory>
@@ -22,21 +22,23 @@
 
 namespace engine {
 
-/// How a parameter starts. Fans as in Keras: a conv's fan_in is kernel_h * kernel_w * channels / groups.
+/// How a parameter starts. Fans as in Keras: a conv's fan_in is kernel_h * kernel_w * channels /
+/// groups.
 struct Initializer {
   enum class Kind : uint8_t { glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones };
   Kind kind = Kind::zeros;
   int64_t fan_in = 1, fan_out = 1;
 };
 /// The key of an initializer with its choices and documentation.
-void initializer_key(Keys& keys, std::string_view key, Initializer::Kind& kind, std::string_view doc);
+void initializer_key(Keys& keys, std::string_view key, Initializer::Kind& kind,
+                     std::string_view doc);
 
 /// One parameter of a node. dims is the order of files: conv weights OIHW, dense weights [out, in].
 struct ParameterSpec {
-  std::string name;           ///< "weight", "bias", "running_mean": the file has "<node>.<name>"
+  std::string name;  ///< "weight", "bias", "running_mean": the file has "<node>.<name>"
   std::vector<int64_t> dims;
   Initializer initializer;
-  bool trainable = true;      ///< false: state such as running statistics; has no gradient
+  bool trainable = true;  ///< false: state such as running statistics; has no gradient
 
   int64_t elements() const;
 };
@@ -67,8 +69,8 @@ class Op {
   virtual void keys(Keys& keys) = 0;          ///< the attributes, see keys.h
   /// Number of inputs: least and most.
   virtual std::pair<size_t, size_t> arity() const { return {1, 1}; }
-  /// Throws Error (experiment) with what is wrong with these shapes; the caller adds the node's name
-  /// and the names of the nodes that the inputs come from.
+  /// Throws Error (experiment) with what is wrong with these shapes; the caller adds the node's
+  /// name and the names of the nodes that the inputs come from.
   virtual Signature infer(std::span<const Shape> inputs, const InferContext& context) const = 0;
   virtual BackwardReads backward_reads() const { return {}; }
   /// The output may share memory with the first input (same shape), and dx with dy.
@@ -84,7 +86,7 @@ class Op {
 /// What a kernel is built for.
 struct KernelSetup {
   const Op& op;
-  std::string_view node;           ///< the node's full name: messages, random stream
+  std::string_view node;  ///< the node's full name: messages, random stream
   std::span<const Shape> inputs;
   Shape output;
   std::span<const ParameterSpec> parameters;
@@ -105,10 +107,10 @@ struct ForwardArgs {
 
 struct BackwardArgs {
   const Batch& batch;
-  std::span<const TensorView> x;        ///< data is null unless backward_reads().inputs
-  TensorView y;                         ///< data is null unless backward_reads().output
+  std::span<const TensorView> x;  ///< data is null unless backward_reads().inputs
+  TensorView y;                   ///< data is null unless backward_reads().output
   TensorView dy;
-  std::span<const TensorView> dx;       ///< data is null where not needed; otherwise overwritten
+  std::span<const TensorView> dx;  ///< data is null where not needed; otherwise overwritten
   std::span<float* const> parameters;
   std::span<float* const> dparameters;  ///< overwritten, not added to; null for state
   void* workspace;
@@ -124,8 +126,8 @@ class Kernel {
   virtual size_t saved_bytes() const { return 0; }      ///< from forward to backward
   virtual void forward(const ForwardArgs& args) = 0;
   virtual void backward(const BackwardArgs& args) = 0;
-  /// May read x and dy, and write y and dx, with a pitch wider than their channels (see TensorView).
-  /// Then a concat of its output, or a split of its gradient, costs nothing.
+  /// May read x and dy, and write y and dx, with a pitch wider than their channels (see
+  /// TensorView). Then a concat of its output, or a split of its gradient, costs nothing.
   virtual bool takes_pitch() const { return false; }
 
   /// A parameter may live in the layout that the kernel likes. It depends on the op's attributes,

@@ -68,8 +68,8 @@ ENGINE_HD float uniform_from_bits(uint32_t bits) {
 /// Two standard normals from two words: Box-Muller with cuRAND's constants (curand_normal2).
 ENGINE_HD void normals_from_bits(uint32_t a, uint32_t b, float& first, float& second) {
   const float u = uniform_from_bits(a);
-  const float v = static_cast<float>(b) * (2.3283064e-10f * 6.2831855f) +
-                  (2.3283064e-10f * 6.2831855f / 2.0f);
+  const float v =
+      static_cast<float>(b) * (2.3283064e-10f * 6.2831855f) + (2.3283064e-10f * 6.2831855f / 2.0f);
   const float radius = sqrtf(-2.0f * logf(u));
   first = radius * sinf(v);
   second = radius * cosf(v);

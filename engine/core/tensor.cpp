@@ -27,4 +27,16 @@ std::string_view to_string(DType type) {
   return "";
 }
 
+std::string_view to_string(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::bf16:
+      return "bf16";
+  }
+  return "";
+}
+
 }  // namespace engine

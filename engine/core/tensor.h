@@ -10,15 +10,32 @@ enum class DType : uint8_t { f32, bf16, u8, i32, f64, i64 };
 
 constexpr size_t size_of(DType type) {
   switch (type) {
-    case DType::u8: return 1;
-    case DType::bf16: return 2;
+    case DType::u8:
+      return 1;
+    case DType::bf16:
+      return 2;
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64:
+      return 8;
   }
   return 0;
 }
+
+/// How a network computes.
+enum class Precision : uint8_t {
+  fp32,  ///< IEEE single precision throughout
+  tf32,  ///< the same memory; matrix products on tensor cores, which drop 13 bits of each factor
+  bf16,  ///< activations, their gradients and the weights' operands in bfloat16; sums, statistics,
+         ///< loss and master weights in single precision
+};
+/// What the values of a network lie in memory as.
+constexpr DType storage_type(Precision precision) {
+  return precision == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+std::string_view to_string(Precision precision);
 
 /// Batch, height, width, channels; in memory in this order (NHWC), channels fastest.
 /// A vector per sample (dense layers) has h = w = 1.
@@ -37,8 +54,8 @@ std::string to_string(const Shape& shape);
 std::string_view to_string(DType type);
 
 /// A place in memory that somebody else owns. Element (n, h, w, c) lies at index
-/// ((n * H + h) * W + w) * pitch + c. pitch = shape.c when packed; it is larger when the tensor is a
-/// slice of the channels of a wider one (a concat's input placed inside the concat's output).
+/// ((n * H + h) * W + w) * pitch + c. pitch = shape.c when packed; it is larger when the tensor is
+/// a slice of the channels of a wider one (a concat's input placed inside the concat's output).
 struct TensorView {
   void* data = nullptr;
   Shape shape;

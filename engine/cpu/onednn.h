@@ -12,9 +12,11 @@ namespace engine {
 const dnnl::engine& cpu_engine();
 dnnl::stream& cpu_stream();
 
-/// Memory descriptor of an NHWC view as oneDNN sees it: dims n, c, h, w with strides from the pitch.
+/// Memory descriptor of an NHWC view as oneDNN sees it: dims n, c, h, w with strides from the
+/// pitch.
 dnnl::memory::desc nhwc_desc(Shape shape, int64_t pitch);
-/// A memory object without storage; set_data_handle() binds it at each call, which allocates nothing.
+/// A memory object without storage; set_data_handle() binds it at each call, which allocates
+/// nothing.
 dnnl::memory unbound(const dnnl::memory::desc& desc);
 
 }  // namespace engine

@@ -6,7 +6,8 @@
 
 namespace engine {
 
-/// Calls body(i) for i in [0, count) on all threads, in contiguous static chunks. body may not throw.
+/// Calls body(i) for i in [0, count) on all threads, in contiguous static chunks. body may not
+/// throw.
 template <class Body>
 void parallel_for(int64_t count, const Body& body) {
 #pragma omp parallel for schedule(static)

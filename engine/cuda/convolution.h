@@ -16,21 +16,15 @@
 
 namespace engine {
 
-/// How products are computed; tensors hold floats either way.
-enum class ConvolutionPrecision : uint8_t {
-  fp32,  ///< IEEE multiplication and addition
-  tf32,  ///< tensor cores, which drop 13 bits of each factor
-};
-
-/// Tensors are NHWC. A weight tensor lies in memory as [filter][kernel y][kernel x][channel of its
-/// group]: KRSC.
+/// Tensors are NHWC, of the precision's storage type. A weight tensor lies in memory as
+/// [filter][kernel y][kernel x][channel of its group]: KRSC.
 struct ConvolutionShape {
   Shape input, output;
   Window window;  ///< any kernel, stride, dilation and padding, which may differ on each side
   int64_t groups = 1;
   int64_t x_pitch = 0, y_pitch = 0;  ///< in channels, also of dx and dy; 0: packed
   bool bias = false;                 ///< added in the forward pass
-  ConvolutionPrecision precision = ConvolutionPrecision::fp32;
+  Precision precision = Precision::fp32;
 
   int64_t in_of_group() const { return input.c / groups; }
   int64_t taps() const { return window.kernel_h * window.kernel_w; }

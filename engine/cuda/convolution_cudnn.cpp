@@ -186,7 +186,7 @@ void PassPlan::choose_engine(const Target& target) {
   check_frontend(graph_.create_execution_plans(
                      {fe::HeurMode_t::A, fe::HeurMode_t::B, fe::HeurMode_t::FALLBACK}),
                  doing_);
-  if (shape_.precision == ConvolutionPrecision::fp32) {
+  if (shape_.precision == Precision::fp32) {
     graph_.deselect_numeric_notes(
         {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::DOWN_CONVERT_INPUTS});
   }

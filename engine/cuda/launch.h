@@ -22,19 +22,26 @@ inline unsigned blocks_for(const CudaDevice& device, int64_t count,
   return static_cast<unsigned>(std::clamp<int64_t>(wanted, 1, kWaves * device.multiprocessors()));
 }
 
-/// Queues a kernel on the device's stream. name: for messages, profiles and the emulation's list.
+/// What a launch is called in messages, profiles and lists, and what it moves through main memory.
+struct LaunchName {
+  LaunchName(const char* name, double bytes = 0) : name(name), bytes(bytes) {}
+  const char* name;
+  double bytes;  ///< read and written; 0: too little to count
+};
+
+/// Queues a kernel on the device's stream.
 template <class... Parameters>
-void launch(const CudaDevice& device, const char* name, dim3 grid, dim3 block,
+void launch(const CudaDevice& device, LaunchName what, dim3 grid, dim3 block,
             void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
-  check(start_kernel(device.stream(), name, grid, block, kernel, arguments...), name);
+  check(start_kernel(device.stream(), what.name, grid, block, kernel, arguments...), what.name);
 }
 
 /// The same for a loop over count items that any number of threads can share.
 template <class... Parameters>
-void launch_over(const CudaDevice& device, const char* name, int64_t count,
+void launch_over(const CudaDevice& device, LaunchName what, int64_t count,
                  void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
   if (count == 0) return;
-  launch(device, name, blocks_for(device, count), kThreadsPerBlock, kernel, arguments...);
+  launch(device, what, blocks_for(device, count), kThreadsPerBlock, kernel, arguments...);
 }
 
 }  // namespace engine

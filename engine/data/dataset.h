@@ -15,14 +15,14 @@ struct DataConfig {
   enum class Fit { resize, crop };
 
   Source source = Source::cifar10;
-  std::string path;              ///< image_folder: folder with train/ and test/ below the data folder
-  Pair size{32, 1};              ///< image_folder and shapes: images become this many pixels
-  Fit fit = Fit::resize;         ///< image_folder: whole image resized, or centre crop
-  int64_t channels = 3;          ///< image_folder: 1 or 3
-  double validation = 0.2;       ///< share of the training images
-  int64_t limit = 0;             ///< use at most this many training images; 0: all
+  std::string path;         ///< image_folder: folder with train/ and test/ below the data folder
+  Pair size{32, 1};         ///< image_folder and shapes: images become this many pixels
+  Fit fit = Fit::resize;    ///< image_folder: whole image resized, or centre crop
+  int64_t channels = 3;     ///< image_folder: 1 or 3
+  double validation = 0.2;  ///< share of the training images
+  int64_t limit = 0;        ///< use at most this many training images; 0: all
   int64_t test_limit = 0;
-  int64_t count = 6000;          ///< shapes: training images; a fifth as many test images
+  int64_t count = 6000;  ///< shapes: training images; a fifth as many test images
 
   void keys(Keys& keys);
 };
@@ -34,7 +34,7 @@ struct DataOptions {
 };
 
 struct Dataset {
-  Shape image;                       ///< n = 1
+  Shape image;  ///< n = 1
   std::vector<std::string> classes;
   ImageSet train;                    ///< before the split; samples 0..N-1
   ImageSet test;                     ///< samples N..N+M-1
@@ -57,9 +57,10 @@ Dataset load_dataset(const DataConfig& config, const DataOptions& options, uint3
 struct Split {
   ImageSet train, validation, test;
 };
-/// Shuffles the training images by the seed and takes the last share for validation. The test images
-/// are put into a seeded order too when the source sorts them by class (image_folder): stages that
-/// mix neighbouring samples must not see sorted classes. Moves the pixels, copies nothing twice.
+/// Shuffles the training images by the seed and takes the last share for validation. The test
+/// images are put into a seeded order too when the source sorts them by class (image_folder):
+/// stages that mix neighbouring samples must not see sorted classes. Moves the pixels, copies
+/// nothing twice.
 Split split_dataset(Dataset&& dataset, double validation, uint32_t seed);
 
 /// The permutation of [0, count) for an epoch: indices sorted by 64-bit Philox keys.

@@ -12,8 +12,6 @@
 
 namespace engine {
 
-enum class Precision { fp32, tf32, bf16 };
-
 struct EarlyStopping {
   enum class Monitor { validation_loss, validation_accuracy };
   bool enabled = false;
