@@ -76,7 +76,9 @@ class TestPipeline {
     std::vector<float> batch(count * pipeline_->output().per_sample(),
                              std::numeric_limits<float>::quiet_NaN());
     const StepState at{.epoch = epoch};
-    pipeline_->gather(set, order.data(), &at, count, batch.data(), nullptr, nullptr);
+    pipeline_->gather(set, order.data(), &at,
+                      packed_view(batch.data(), pipeline_->output().with_batch(count)), nullptr,
+                      nullptr);
     return batch;
   }
 

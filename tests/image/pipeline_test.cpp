@@ -34,7 +34,9 @@ TEST(Pipeline, GathersRowsLabelsAndSamples) {
   const StepState at{.position = 2};
   std::vector<float> batch(4 * 48);
   std::vector<int32_t> labels(4), samples(4);
-  pipeline->gather(*set, order.data(), &at, 4, batch.data(), labels.data(), samples.data());
+  pipeline->gather(*set, order.data(), &at,
+                   packed_view(batch.data(), pipeline->output().with_batch(4)), labels.data(),
+                   samples.data());
   EXPECT_EQ(labels, (std::vector<int32_t>{8, 0, 0, 5}));
   EXPECT_EQ(samples, (std::vector<int32_t>{108, 100, 100, 105}));
   for (size_t row = 0; row < 4; ++row) {

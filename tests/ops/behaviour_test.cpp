@@ -47,7 +47,8 @@ class Runner {
     for (size_t i = 0; i < x.size(); ++i) views.push_back(packed_view(x[i].data(), inputs_[i]));
     std::vector<float*> pointers;
     for (Floats& parameter : parameters) pointers.push_back(parameter.data());
-    kernel_->forward({batch, views, packed_view(y.data(), signature_.output), pointers,
+    const std::vector<const void*> operands(pointers.begin(), pointers.end());
+    kernel_->forward({batch, views, packed_view(y.data(), signature_.output), pointers, operands,
                       workspace_.data(), saved_.data()});
     y_ = y;
     return y;
@@ -62,6 +63,7 @@ class Runner {
                        packed_view(y_.data(), signature_.output),
                        packed_view(dy.data(), signature_.output),
                        to,
+                       {},
                        {},
                        {},
                        workspace_.data(),
@@ -183,7 +185,7 @@ TEST(concat, leaves_alone_what_is_in_its_place) {
   Floats y{1, 2, 0, 3, 4, 0}, second{8, 9};
   const std::vector<TensorView> x{{y.data(), inputs[0], DType::f32, 3},
                                   packed_view(second.data(), inputs[1])};
-  kernel->forward({{}, x, packed_view(y.data(), {1, 1, 2, 3}), {}, nullptr, nullptr});
+  kernel->forward({{}, x, packed_view(y.data(), {1, 1, 2, 3}), {}, {}, nullptr, nullptr});
   EXPECT_EQ(y, (Floats{1, 2, 8, 3, 4, 9}));
 }
 
@@ -198,7 +200,7 @@ TEST(split, may_sum_into_the_first_gradient) {
     for (int i = 0; i < copies; ++i) gradients.push_back({1.0f * static_cast<float>(i), 10});
     std::vector<TensorView> views;
     for (Floats& gradient : gradients) views.push_back(packed_view(gradient.data(), shape));
-    kernel->backward({{}, views, {}, {}, {views.data(), 1}, {}, {}, nullptr, nullptr});
+    kernel->backward({{}, views, {}, {}, {views.data(), 1}, {}, {}, {}, nullptr, nullptr});
     EXPECT_EQ(gradients[0], (Floats{static_cast<float>(copies * (copies - 1) / 2),
                                     10.0f * static_cast<float>(copies)}));
   }
