@@ -116,6 +116,27 @@ TEST(Emulation, MakesAnyCallFail) {
   emulated::fail_call(0, cudaSuccess);
 }
 
+TEST(Emulation, LosesTheGpuButForAFailedAllocation) {
+  CudaDevice device(0);
+  emulated::fail_call(2, cudaErrorIllegalAddress);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorIllegalAddress);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorIllegalAddress);
+  emulated::fail_call(1, cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaSuccess);
+  emulated::fail_call(0, cudaSuccess);
+}
+
+TEST(Emulation, RecordsNothingThatAGpuWouldRefuse) {
+  CudaDevice device(0);
+  const Buffer before(device, 8);
+  EXPECT_THROW(device.record([&] { Buffer(device, 8); }), Error);
+  EXPECT_THROW(device.record([&] { device.synchronize(); }), Error);
+  EXPECT_THROW(device.record([&] { device.copy_to_host(nullptr, before.data(), 8); }), Error);
+  device.record([&] { device.zero(before.data(), 8); })->replay();
+}
+
 TEST(Emulation, GivesAllMemoryBack) {
   const size_t before = emulated::allocated();
   launched("rotate");
