@@ -70,7 +70,7 @@ class FailingGpu : public testing::Test {
   }
 
   std::string log() const { return folder_ / "calls.txt"; }
-  fs::path out(const std::string& name) const { return folder_.path() / name; }
+  fs::path out(const std::string& name) const { return runs_ / name; }
 
   ProcessResult run(const std::string& name, const std::string& failure,
                     std::vector<std::string> more = {}) const {
@@ -135,6 +135,7 @@ class FailingGpu : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  FastFolder runs_;  // hundreds of runs with checkpoints
   std::string program_ = folder_ / "engine", file_;
   std::vector<std::string> calls_;  ///< of the run that nothing disturbs
   int unnoticed_ = 0, resumed_ = 0;
