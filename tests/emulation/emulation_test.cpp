@@ -8,6 +8,7 @@
 #include "engine/core/error.h"
 #include "tests/emulation/broken_kernels.h"
 #include "tests/emulation/emulator.h"
+#include "tests/emulation/kernel_table.h"
 #include "tests/support/guarded_buffer.h"
 
 namespace engine::test {
@@ -135,6 +136,34 @@ TEST(Emulation, RecordsNothingThatAGpuWouldRefuse) {
   EXPECT_THROW(device.record([&] { device.synchronize(); }), Error);
   EXPECT_THROW(device.record([&] { device.copy_to_host(nullptr, before.data(), 8); }), Error);
   device.record([&] { device.zero(before.data(), 8); })->replay();
+}
+
+TEST(KernelTable, GivesAnErrorToWhatRanInTheCase) {
+  CudaDevice device(0);
+  const auto call = [&](const char* name) {
+    EXPECT_EQ(emulated::library_call(device.stream(), name, [] {}), cudaSuccess);
+  };
+  KernelTable table;
+  call("before the case");
+  table.begin_case();
+  table.note_error(0.5);
+  call("in the case");
+  table.note_error(0.25);
+  table.note_error(0.125);
+  const std::string text = table.text();
+  EXPECT_EQ(text.find("before the case"), std::string::npos) << text;
+  const size_t row = text.find("in the case");
+  ASSERT_NE(row, std::string::npos) << text;
+  EXPECT_NE(text.substr(row, text.find('\n', row) - row).find("1      1     2.5e-01"),
+            std::string::npos)
+      << text;
+}
+
+TEST(KernelTable, FindsKernelsInTheSources) {
+  const std::set<std::string> kernels = kernels_in_sources();
+  EXPECT_TRUE(kernels.contains("measure_step"));
+  EXPECT_TRUE(kernels.contains("run_images"));  // has launch bounds
+  EXPECT_GE(kernels.size(), 20u);
 }
 
 TEST(Emulation, GivesAllMemoryBack) {

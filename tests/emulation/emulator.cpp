@@ -5,6 +5,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "tests/emulation/block_threads.h"
 
@@ -15,7 +16,7 @@ namespace {
 struct Machine {
   std::recursive_mutex mutex;
   uint64_t launched = 0;
-  std::map<std::string, uint64_t> launches;
+  std::map<std::string, Launches> launches;
   uint64_t calls = 0, failing = 0;
   cudaError_t failure = cudaSuccess;
   cudaError_t lost = cudaSuccess;  ///< what every call says since the GPU was lost
@@ -31,10 +32,13 @@ Machine& machine() {
   return one;
 }
 
-void run_now(const std::string& kernel, dim3 grid, dim3 size, const std::function<void()>& thread) {
+void run_now(const std::string& kernel, const void* function, dim3 grid, dim3 size,
+             const std::function<void()>& thread) {
   Machine& m = machine();
   const std::lock_guard lock(m.mutex);
-  ++m.launches[kernel];
+  Launches& launches = m.launches[kernel];
+  ++launches.count;
+  launches.functions.insert(function);
   const std::string problem = run_blocks(grid, size, thread, m.launched++);
   if (!problem.empty()) throw std::runtime_error(kernel + ": " + problem);
 }
@@ -71,8 +75,8 @@ void log_calls(const std::string& file) {
 uint64_t calls() {
   return machine().calls;
 }
-std::vector<std::pair<std::string, uint64_t>> launches() {
-  return {machine().launches.begin(), machine().launches.end()};
+const std::map<std::string, Launches>& launches() {
+  return machine().launches;
 }
 size_t allocated() {
   return machine().allocated;
@@ -115,15 +119,15 @@ cudaError_t now_or_later(const std::string& call, cudaStream_t stream, Work work
 }  // namespace
 
 namespace emulated {
-cudaError_t run(cudaStream_t stream, const std::string& kernel, dim3 grid, dim3 block,
-                std::function<void()> thread) {
-  return now_or_later(kernel, stream, [=] { run_now(kernel, grid, block, thread); });
+cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
+                dim3 block, std::function<void()> thread) {
+  return now_or_later(name, stream, [=] { run_now(name, function, grid, block, thread); });
 }
 
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work) {
   return now_or_later(name, stream, [=] {
     const std::lock_guard lock(machine().mutex);
-    ++machine().launches[name];
+    ++machine().launches[name].count;
     work();
   });
 }

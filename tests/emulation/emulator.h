@@ -7,15 +7,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace emulated {
 
-/// Runs a kernel, or records it when the stream is being captured. thread() is one thread's work.
-/// Throws std::runtime_error when threads wait at different barriers or for one that has ended.
-cudaError_t run(cudaStream_t stream, const std::string& kernel, dim3 grid, dim3 block,
-                std::function<void()> thread);
+/// Runs a kernel, or records it when the stream is being captured: name is what the launch is
+/// called, function the kernel's address, thread() one thread's work. Throws std::runtime_error
+/// when threads wait at different barriers or for one that has ended.
+cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
+                dim3 block, std::function<void()> thread);
 
 /// The same for what a library would do on the stream: work(), as one launch of that name.
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work);
@@ -30,8 +32,13 @@ void fail_call(uint64_t n, cudaError_t error);
 void log_calls(const std::string& file);
 /// Calls since the last fail_call.
 uint64_t calls();
-/// Names of the kernels that ran since the start, with the number of launches, in order of names.
-std::vector<std::pair<std::string, uint64_t>> launches();
+/// Launches of one name.
+struct Launches {
+  uint64_t count = 0;
+  std::set<const void*> functions;  ///< the kernels that ran under the name; of a library: none
+};
+/// What ran since the start, by name.
+const std::map<std::string, Launches>& launches();
 /// Bytes that cudaMalloc has given and cudaFree has not had back.
 size_t allocated();
 /// What cudaMalloc may give in all.

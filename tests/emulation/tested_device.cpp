@@ -5,10 +5,12 @@
 #include "engine/cuda/cuda_device.h"
 #include "kernels/register.h"
 #include "kernels/register_cuda.h"
+#include "tests/emulation/kernel_table.h"
 
 namespace engine::test {
 
 std::unique_ptr<Device> make_tested_device() {
+  kernel_table().begin_case();
   return std::make_unique<CudaDevice>(0);
 }
 KernelFactory tested(const OpEntry& entry) {
@@ -19,6 +21,9 @@ OptimizerFactory tested(const OptimizerEntry& entry) {
 }
 PipelineFactory tested_pipeline(const Registry& registry) {
   return registry.cuda_pipeline;
+}
+void note_error(double relative) {
+  kernel_table().note_error(relative);
 }
 Registry tested_registry() {
   Registry registry = register_ops();

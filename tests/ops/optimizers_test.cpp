@@ -129,7 +129,12 @@ void check_rule(const std::string& type, const std::string& keys, double clip_no
     }
     EXPECT_EQ(arena.running, (Floats{1, 2, 3}));
     const Floats got = arena.parameters();
-    for (size_t i = 0; i < count; ++i) ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
+    double worst = 0;
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
+      worst = std::max(worst, std::abs(got[i] - wanted[i].p));
+    }
+    note_error(worst);
   }
 }
 

@@ -26,8 +26,8 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// The same in memory where there is such a place: an fsync costs nothing there, and a killed process
-/// leaves the same files behind.
+/// The same in memory where there is such a place: an fsync costs nothing there, and a killed
+/// process leaves the same files behind.
 class FastFolder {
  public:
   FastFolder();

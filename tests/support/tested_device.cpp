@@ -17,6 +17,7 @@ OptimizerFactory tested(const OptimizerEntry& entry) {
 PipelineFactory tested_pipeline(const Registry& registry) {
   return registry.cpu_pipeline;
 }
+void note_error(double) {}
 Registry tested_registry() {
   return register_ops();
 }

@@ -15,6 +15,9 @@ std::unique_ptr<Device> make_tested_device();
 KernelFactory tested(const OpEntry& entry);
 OptimizerFactory tested(const OptimizerEntry& entry);
 PipelineFactory tested_pipeline(const Registry& registry);
+/// What a comparison with the reference found, as a share of what is compared: belongs to
+/// everything that ran on the device made last.
+void note_error(double relative);
 /// All ops as the tests' registry has them.
 Registry tested_registry();
 
