@@ -48,6 +48,15 @@ TEST(Emulation, RunsThreadsThroughBarriers) {
   }
 }
 
+// The address sanitizer says something when it was not told of a stack.
+TEST(Emulation, RunsThreadsThatThrow) {
+  testing::internal::CaptureStderr();
+  const Launched got = launched("throws");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(got.problem, "");
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(got.out[i], 2 * i);
+}
+
 TEST(Emulation, CatchesAMissingBarrier) {
   for (int turn = 0; turn < 3; ++turn) {  // in order, backwards, shuffled
     int wrong = 0;
