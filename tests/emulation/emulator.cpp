@@ -21,6 +21,7 @@ struct Machine {
   cudaError_t failure = cudaSuccess;
   cudaError_t lost = cudaSuccess;  ///< what every call says since the GPU was lost
   cudaError_t last = cudaSuccess;
+  int driver = 13000;
   bool capturing = false;
   std::FILE* log = nullptr;
   std::map<void*, size_t> memory;
@@ -81,6 +82,9 @@ const std::map<std::string, Launches>& launches() {
 size_t allocated() {
   return machine().allocated;
 }
+void set_driver(int version) {
+  machine().driver = version;
+}
 void set_memory(size_t bytes) {
   machine().capacity = bytes;
 }
@@ -139,7 +143,8 @@ cudaError_t library_setup(const std::string& name) {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
-  return enter("cudaGetDeviceCount");
+  if (const cudaError_t error = enter("cudaGetDeviceCount")) return error;
+  return machine().driver < 13000 ? machine().last = cudaErrorInsufficientDriver : cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) {
   return enter("cudaSetDevice");
@@ -155,7 +160,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return enter("cudaGetDeviceProperties");
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = machine().driver;
   return enter("cudaDriverGetVersion");
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
@@ -247,6 +252,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidValue";
     case cudaErrorMemoryAllocation:
       return "cudaErrorMemoryAllocation";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:

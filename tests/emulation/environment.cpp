@@ -1,5 +1,6 @@
 // What a process that loads the emulation's libengine_cuda.so is told by its environment:
 //   EMULATED_FAILURE=N:ERROR   call number N fails; memory, illegal_address, launch or no_device
+//   EMULATED_DRIVER=VERSION    the driver's, as CUDA writes it: 12080; 0: none
 //   EMULATED_CALLS=FILE        takes the names of all calls, a line each
 
 #include <cstdlib>
@@ -23,6 +24,7 @@ cudaError_t error_of(const std::string& name) {
 /// Read when the library is loaded, before its first call.
 [[maybe_unused]] const bool is_read = [] {
   if (const char* file = std::getenv("EMULATED_CALLS")) log_calls(file);
+  if (const char* version = std::getenv("EMULATED_DRIVER")) set_driver(std::atoi(version));
   if (const char* failure = std::getenv("EMULATED_FAILURE")) {
     const std::string text = failure;
     const size_t colon = text.find(':');
