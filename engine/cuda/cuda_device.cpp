@@ -52,6 +52,15 @@ std::string CudaDevice::description() const {
                      static_cast<double>(properties_.totalGlobalMem) / 1e9);
 }
 
+std::string CudaDevice::identity() const {
+  std::string text = "GPU-";
+  for (size_t i = 0; i < sizeof(properties_.uuid.bytes); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += fmt::format("{:02x}", static_cast<uint8_t>(properties_.uuid.bytes[i]));
+  }
+  return text;
+}
+
 void* CudaDevice::allocate(size_t bytes) {
   void* memory = nullptr;
   const cudaError_t error = cudaMalloc(&memory, bytes ? bytes : 1);

@@ -166,7 +166,9 @@ class PlainConvolution final : public ConvolutionPlans {
  public:
   PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
                    const std::vector<ConvolutionPass>& passes)
-      : device_(device), loops_(shape), passes_(passes) {}
+      : device_(device), loops_(shape), passes_(passes) {
+    check(emulated::library_setup("convolution plans"), "making plans of a convolution");
+  }
 
   size_t workspace_bytes() const override { return kWorkspace; }
   std::string description() const override { return "plain loops"; }
