@@ -1,5 +1,7 @@
 #include "tests/emulation/emulator.h"
 
+#include <sys/mman.h>
+
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -33,6 +35,22 @@ void run_now(const std::string& kernel, dim3 grid, dim3 size, const std::functio
   ++m.launches[kernel];
   const std::string problem = run_blocks(grid, size, thread, m.launched++);
   if (!problem.empty()) throw std::runtime_error(kernel + ": " + problem);
+}
+
+/// Inside of memory that cudaMalloc has given, or just behind it.
+bool is_device_address(uintptr_t address) {
+  const auto& memory = machine().memory;
+  auto next = memory.upper_bound(reinterpret_cast<void*>(address));
+  if (next == memory.begin()) return false;
+  --next;
+  return address <= reinterpret_cast<uintptr_t>(next->first) + next->second;
+}
+
+/// Whether this process has memory there.
+bool is_mapped(uintptr_t address) {
+  constexpr uintptr_t kPage = 4096;
+  unsigned char resident = 0;
+  return mincore(reinterpret_cast<void*>(address / kPage * kPage), 1, &resident) == 0;
 }
 
 /// Counts a call, and says whether it is the one that is to fail.
@@ -99,6 +117,17 @@ namespace emulated {
 cudaError_t run(cudaStream_t stream, const std::string& kernel, dim3 grid, dim3 block,
                 std::function<void()> thread) {
   return now_or_later(stream, [=] { run_now(kernel, grid, block, thread); });
+}
+
+void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes) {
+  const std::lock_guard lock(machine().mutex);
+  for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+    uintptr_t word;
+    std::memcpy(&word, static_cast<const char*>(argument) + at, sizeof(word));
+    if (word >> 32 && !is_device_address(word) && is_mapped(word)) {
+      throw std::runtime_error(kernel + ": an argument points to memory of the host");
+    }
+  }
 }
 
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work) {

@@ -23,6 +23,7 @@
 #include "kernels/image/random_crop.h"
 #include "kernels/image/random_flip.h"
 #include "kernels/image/smooth.h"
+#include "tests/support/on_device.h"
 #include "tests/support/tested_device.h"
 
 namespace engine::test {
@@ -68,16 +69,19 @@ class TestPipeline {
 
   Pipeline& operator*() { return *pipeline_; }
   Pipeline* operator->() { return pipeline_.get(); }
+  Device& device() { return *device_; }
 
   std::vector<float> gather(const PreparedSet& set, const std::vector<int32_t>& order,
                             uint32_t epoch = 0) {
     const auto count = static_cast<int64_t>(order.size());
+    const OnDevice<int32_t> rows(*device_, order);
+    const OnDevice<StepState> at(*device_, {StepState{.epoch = epoch}});
     // NaN: an element that nobody writes shows.
-    std::vector<float> batch(count * pipeline_->output().per_sample(),
-                             std::numeric_limits<float>::quiet_NaN());
-    const StepState at{.epoch = epoch};
-    pipeline_->gather(set, order.data(), &at, count, batch.data(), nullptr, nullptr);
-    return batch;
+    const OnDevice<float> batch(*device_,
+                                std::vector<float>(count * pipeline_->output().per_sample(),
+                                                   std::numeric_limits<float>::quiet_NaN()));
+    pipeline_->gather(set, rows.data(), at.data(), count, batch.data(), nullptr, nullptr);
+    return batch.read();
   }
 
   /// All images, in order.
