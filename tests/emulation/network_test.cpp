@@ -9,22 +9,10 @@
 #include "kernels/register.h"
 #include "tests/emulation/emulator.h"
 #include "tests/graph/float_set.h"
-#include "tests/support/paths.h"
+#include "tests/support/study_network.h"
 
 namespace engine::test {
 namespace {
-
-/// The study's network as it ships, for batches of 4.
-Value study_network() {
-  const std::string file = (source_dir() / "experiments/gray.json").string();
-  const Value gray = parse_json_or_throw(read_json_text(file), file, ExitCode::experiment);
-  Value all = parse_json_or_throw(
-      R"({"image": [32, 32, 1], "classes": 10, "batch": 4,
-          "optimizer": {"type": "adam", "learning_rate": 0.001}})",
-      "test.json", ExitCode::experiment);
-  all.set("network", *gray.find("network"));
-  return all;
-}
 
 struct Pair {
   explicit Pair(const Value& description)
@@ -42,7 +30,7 @@ void expect_near(const std::vector<NamedTensor>& a, const std::vector<NamedTenso
 }
 
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpus) {
-  Pair pair(study_network());
+  Pair pair(study_network(4));
   const auto cpu = pair.cpu.executor(), gpu = pair.gpu.executor();
   EXPECT_TRUE(same_bits(cpu->parameters(), gpu->parameters()));
   const RandomBatch batch(pair.cpu, 5);
@@ -89,7 +77,7 @@ struct Trained {
 };
 
 TEST(EmulatedNetwork, TheStudyTrainsThreeStepsLikeTheCpu) {
-  Pair pair(study_network());
+  Pair pair(study_network(4));
   const Trained cpu(pair.cpu, 11), gpu(pair.gpu, 11);  // two whole batches and one of 3
   EXPECT_EQ(gpu.state.step, 3u);
   EXPECT_EQ(gpu.state.position, 11u);

@@ -60,11 +60,12 @@ inline std::vector<std::unique_ptr<Stage>> make_stages(std::string_view json) {
 class TestPipeline {
  public:
   TestPipeline(std::string_view json, Shape image, uint32_t seed = 1)
-      : device_(make_tested_device()),
-        stages_(make_stages(json)),
-        setup_{{}, image, seed, *device_} {
+      : TestPipeline(json, image, seed, make_tested_device(), tested_pipeline(tested_registry())) {}
+  TestPipeline(std::string_view json, Shape image, uint32_t seed, std::unique_ptr<Device> device,
+               PipelineFactory make)
+      : device_(std::move(device)), stages_(make_stages(json)), setup_{{}, image, seed, *device_} {
     for (const auto& stage : stages_) setup_.stages.push_back(stage.get());
-    pipeline_ = tested_pipeline(tested_registry())(setup_);
+    pipeline_ = make(setup_);
   }
 
   Pipeline& operator*() { return *pipeline_; }

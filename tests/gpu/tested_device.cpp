@@ -1,0 +1,63 @@
+// The tests of tests/ops and tests/image once more, on the GPU: through libengine_cuda.so, which is
+// loaded as the engine loads it, so that this program links with no part of CUDA.
+
+#include "tests/support/tested_device.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+#include "engine/core/backend.h"
+#include "kernels/register.h"
+
+namespace engine::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// $ENGINE_CUDA_LIBRARY, or the library beside this program or where a package has it.
+fs::path library_file() {
+  if (const char* named = std::getenv("ENGINE_CUDA_LIBRARY")) return named;
+  const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+  const fs::path beside = folder / "libengine_cuda.so";
+  return fs::exists(beside) ? beside : folder / "../../lib/engine/libengine_cuda.so";
+}
+
+const Backend& load() {
+  void* library = dlopen(library_file().c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw std::runtime_error(dlerror());
+  const auto open = reinterpret_cast<OpenBackend>(dlsym(library, kOpenBackend));
+  const Backend* backend = open ? open(ENGINE_VERSION) : nullptr;
+  if (!backend) throw std::runtime_error(library_file().string() + " is of another version");
+  return *backend;
+}
+
+const Backend& backend() {
+  static const Backend& one = load();
+  return one;
+}
+
+}  // namespace
+
+std::unique_ptr<Device> make_tested_device() {
+  backend().devices();  // says why there is none
+  return backend().open(0);
+}
+KernelFactory tested(const OpEntry& entry) {
+  return entry.cuda;
+}
+OptimizerFactory tested(const OptimizerEntry& entry) {
+  return entry.cuda;
+}
+PipelineFactory tested_pipeline(const Registry& registry) {
+  return registry.cuda_pipeline;
+}
+Registry tested_registry() {
+  Registry registry = register_ops();
+  backend().add_kernels(registry);
+  return registry;
+}
+
+}  // namespace engine::test
