@@ -33,7 +33,8 @@ std::vector<float> gather_all(Device& device, Pipeline& pipeline, const Prepared
   for (int64_t at = 0; at < count; at += chunk) {
     const int64_t now = std::min(chunk, count - at);
     pipeline.gather(set, static_cast<int32_t*>(rows.data()) + at,
-                    static_cast<const StepState*>(state.data()), now, batch.f32(),
+                    static_cast<const StepState*>(state.data()),
+                    packed_view(batch.data(), pipeline.output().with_batch(now)),
                     static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
     device.copy_to_host(values.data() + static_cast<size_t>(at) * per_sample, batch.data(),
                         static_cast<size_t>(now) * per_sample * sizeof(float));

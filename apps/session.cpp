@@ -70,7 +70,8 @@ ExecutorSetup executor_setup(const Session& session, Shape image, int64_t classe
           .batch = train.batch_size,
           .evaluation_batch = train.evaluation_batch_size,
           .label_smoothing = train.label_smoothing,
-          .seed = static_cast<uint32_t>(session.experiment.seed)};
+          .seed = static_cast<uint32_t>(session.experiment.seed),
+          .precision = session.experiment.precision};
 }
 
 }  // namespace engine

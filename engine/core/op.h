@@ -93,6 +93,7 @@ struct KernelSetup {
   bool training = false;           ///< backward will run
   std::span<const bool> needs_dx;  ///< for each input; all false in evaluation
   uint32_t seed = 0;               ///< of random draws
+  Precision precision = Precision::fp32;
   Device& device;
 };
 
@@ -101,8 +102,11 @@ struct ForwardArgs {
   std::span<const TensorView> x;
   TensorView y;
   std::span<float* const> parameters;  ///< as ParameterSpec's order, in the kernel's layout
-  void* workspace;                     ///< workspace_bytes(), contents undefined
-  void* saved;                         ///< saved_bytes(), kept until this node's backward
+  /// The same numbers as products take them, in the precision's storage type: where that is float32
+  /// the same memory. Null for state.
+  std::span<const void* const> operands;
+  void* workspace;  ///< workspace_bytes(), contents undefined
+  void* saved;      ///< saved_bytes(), kept until this node's backward
 };
 
 struct BackwardArgs {
@@ -112,12 +116,15 @@ struct BackwardArgs {
   TensorView dy;
   std::span<const TensorView> dx;  ///< data is null where not needed; otherwise overwritten
   std::span<float* const> parameters;
-  std::span<float* const> dparameters;  ///< overwritten, not added to; null for state
+  std::span<const void* const> operands;
+  /// Of the precision's storage type; overwritten, not added to; null for state.
+  std::span<void* const> dparameters;
   void* workspace;
   const void* saved;
 };
 
-/// One node on one device. Every input and output element is written exactly once per call; what is
+/// One node on one device. x, y, dx and dy are of the precision's storage type, but that the loss's
+/// y is always float32. Every input and output element is written exactly once per call; what is
 /// not an output is not touched. Results are bit-identical from call to call.
 class Kernel {
  public:

@@ -9,6 +9,7 @@
 #include "engine/core/device.h"
 #include "engine/core/keys.h"
 #include "engine/core/step.h"
+#include "engine/core/tensor.h"
 
 namespace engine {
 
@@ -35,7 +36,11 @@ struct UpdateArgs {
   const float* learning_rates;  ///< the rate of step s is element s - state->rates_from
   int64_t samples;              ///< of this step's batch
   float* parameters;
-  const float* gradients;
+  /// The trainable parameters again in the type of the gradients, for the update to write; null
+  /// where that is float32.
+  void* operands;
+  const void* gradients;
+  DType gradient_type;    ///< f32 or bf16
   float* const* moments;  ///< moments() arenas
   int64_t elements;
   /// Parameters that are state (running statistics), and how they were before the step.

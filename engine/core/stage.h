@@ -80,11 +80,11 @@ class Pipeline {
   virtual void set_statistics(std::span<const double> statistics) = 0;
   /// Runs the once-stages. training says whether training_only stages will apply when gathering.
   virtual std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) = 0;
-  /// Rows order[position, position + count) of a set, through the every_epoch-stages, into batch
-  /// (count, h, w, c float32, packed); also their labels and sample numbers. order and at are
-  /// device memory; position and epoch are at's.
+  /// Rows order[position, position + n) of a set, through the every_epoch-stages, into batch
+  /// (n, h, w, c; packed; float32, or bf16 on a GPU); also their labels and sample numbers. order
+  /// and at are device memory; position and epoch are at's.
   virtual void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
-                      int64_t count, float* batch, int32_t* labels, int32_t* samples) = 0;
+                      const TensorView& batch, int32_t* labels, int32_t* samples) = 0;
 };
 
 using PipelineFactory = std::unique_ptr<Pipeline> (*)(const PipelineSetup&);

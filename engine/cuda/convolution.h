@@ -16,14 +16,19 @@
 
 namespace engine {
 
-/// Tensors are NHWC, of the precision's storage type. A weight tensor lies in memory as
-/// [filter][kernel y][kernel x][channel of its group]: KRSC.
+/// Tensors are NHWC; all of them, weights, bias and gradients too, are of the precision's storage
+/// type: float32 for fp32 and tf32, bfloat16 for bf16, whose sums are float32 until they are
+/// stored. (A bfloat16 bias is what Hopper's ready-made kernels take.) A weight tensor lies in
+/// memory as [filter][kernel y][kernel x][channel of its group]: KRSC.
 struct ConvolutionShape {
   Shape input, output;
   Window window;  ///< any kernel, stride, dilation and padding, which may differ on each side
   int64_t groups = 1;
   int64_t x_pitch = 0, y_pitch = 0;  ///< in channels, also of dx and dy; 0: packed
   bool bias = false;                 ///< added in the forward pass
+  /// The forward pass ends with max(0, .). It may turn NaN into 0: none of cuDNN's fast kernels
+  /// says that it does not. Who has to notice NaN looks elsewhere, at the gradients for instance.
+  bool relu = false;
   Precision precision = Precision::fp32;
 
   int64_t in_of_group() const { return input.c / groups; }
@@ -33,6 +38,8 @@ struct ConvolutionShape {
 
 enum class ConvolutionPass : uint8_t { forward, backward_data, backward_filter };
 std::string_view to_string(ConvolutionPass pass);
+/// "bf16 convolution forward of 32 images of 8x8x256 with 96 filters of 5x5", for messages.
+std::string name_of(const ConvolutionShape& shape, ConvolutionPass pass);
 
 /// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
 /// call overwrites its result and gives the same bits every time.

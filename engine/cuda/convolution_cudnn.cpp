@@ -109,11 +109,9 @@ class PassPlan {
 };
 
 PassPlan::PassPlan(const ConvolutionShape& shape, ConvolutionPass pass, const Target& target)
-    : shape_(shape),
-      doing_(fmt::format("convolution {} of {} images of {} with {} filters of {}x{}",
-                         to_string(pass), shape.input.n, to_string(shape.input), shape.output.c,
-                         shape.window.kernel_h, shape.window.kernel_w)) {
-  graph_.set_io_data_type(fe::DataType_t::FLOAT)
+    : shape_(shape), doing_(name_of(shape, pass)) {
+  const bool bf16 = shape.precision == Precision::bf16;
+  graph_.set_io_data_type(bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT)
       .set_intermediate_data_type(fe::DataType_t::FLOAT)
       .set_compute_data_type(fe::DataType_t::FLOAT);
   if (target.properties) {
@@ -165,6 +163,10 @@ void PassPlan::describe_forward() {
     const TensorPointer bias = input(kBias, {{1, filters, 1, 1}, {filters, 1, filters, filters}});
     y = graph_.pointwise(y, bias,
                          fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::ADD));
+  }
+  if (shape_.relu) {
+    y = graph_.pointwise(y,
+                         fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));
   }
   output(y, kY, this->y());
 }

@@ -3,8 +3,13 @@
 // What kernels use on the device's side.
 
 #include <cuda_runtime.h>
+#ifdef __CUDA_ARCH__
+#include <cuda_bf16.h>
+#endif
 
 #include <cstdint>
+
+#include "engine/core/bf16.h"
 
 namespace engine {
 
@@ -17,19 +22,48 @@ __device__ __forceinline__ uint32_t item_stride() {
   return gridDim.x * blockDim.x;
 }
 
-/// V floats that move as one access of 4 V bytes: V is 1, 2 or 4.
+/// V floats in registers.
 template <int V>
-struct alignas(4 * V) Floats {
+struct Floats {
   float at[V];
 };
 
-template <int V>
-__device__ __forceinline__ Floats<V> load(const float* from) {
-  return *reinterpret_cast<const Floats<V>*>(from);
+/// V numbers that move as one access of at most 16 bytes.
+template <class T, int V>
+struct alignas(sizeof(T) * V) Packed {
+  T at[V];
+};
+
+ENGINE_HD float to_float(float value) {
+  return value;
 }
-template <int V>
-__device__ __forceinline__ void store(float* to, const Floats<V>& values) {
-  *reinterpret_cast<Floats<V>*>(to) = values;
+
+/// V numbers from memory, as floats. Their address is a multiple of their size.
+template <int V, class T>
+__device__ __forceinline__ Floats<V> load(const T* from) {
+  const auto packed = *reinterpret_cast<const Packed<T, V>*>(from);
+  Floats<V> values;
+  for (int v = 0; v < V; ++v) values.at[v] = to_float(packed.at[v]);
+  return values;
+}
+
+ENGINE_HD void assign(float& to, float value) {
+  to = value;
+}
+ENGINE_HD void assign(Bf16& to, float value) {
+#ifdef __CUDA_ARCH__
+  to.bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));  // to_bf16() in one instruction
+#else
+  to = to_bf16(value);
+#endif
+}
+
+/// Rounds to T.
+template <int V, class T>
+__device__ __forceinline__ void store(T* to, const Floats<V>& values) {
+  Packed<T, V> packed;
+  for (int v = 0; v < V; ++v) assign(packed.at[v], values.at[v]);
+  *reinterpret_cast<Packed<T, V>*>(to) = packed;
 }
 
 /// Sum over the 32 lanes of a warp, the same bits in every lane.

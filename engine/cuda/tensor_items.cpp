@@ -15,13 +15,21 @@ Items items_of(const Shape& shape, int v) {
   return {static_cast<uint32_t>(count), Divider(static_cast<uint32_t>(shape.c / v))};
 }
 
+double bytes_of(const TensorView& view) {
+  return view
+             ? static_cast<double>(view.shape.elements()) * static_cast<double>(size_of(view.dtype))
+             : 0;
+}
+
 int channels_at_once(std::span<const TensorView> tensors) {
+  constexpr size_t kBytes = 16;
+  const auto most = static_cast<int64_t>(kBytes / size_of(tensors[0].dtype));
   for (const TensorView& tensor : tensors) {
     if (!tensor) continue;
     const auto address = reinterpret_cast<uintptr_t>(tensor.data);
-    if (tensor.shape.c % 4 || tensor.pitch % 4 || address % 16) return 1;
+    if (tensor.shape.c % most || tensor.pitch % most || address % kBytes) return 1;
   }
-  return 4;
+  return static_cast<int>(most);
 }
 
 }  // namespace engine

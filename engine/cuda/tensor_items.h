@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
+#include "engine/core/bf16.h"
 #include "engine/core/random.h"  // ENGINE_HD
 #include "engine/core/tensor.h"
 
@@ -32,18 +34,20 @@ class Divider {
   uint32_t divisor_ = 1, multiplier_ = 1, shift_ = 0;
 };
 
-/// A tensor in device memory.
+/// A tensor of numbers T in device memory.
+template <class T>
 struct Slice {
-  float* data = nullptr;
-  uint32_t pitch = 0;  ///< floats from pixel to pixel
+  T* data = nullptr;
+  uint32_t pitch = 0;  ///< numbers from pixel to pixel
 
-  ENGINE_HD float* at(uint32_t pixel, uint32_t channel) const {
+  ENGINE_HD T* at(uint32_t pixel, uint32_t channel) const {
     return data + static_cast<size_t>(pixel) * pitch + channel;
   }
 };
 
-inline Slice slice(const TensorView& view) {
-  return {view.f32(), static_cast<uint32_t>(view.pitch)};
+template <class T>
+Slice<T> slice(const TensorView& view) {
+  return {static_cast<T*>(view.data), static_cast<uint32_t>(view.pitch)};
 }
 
 /// A tensor's elements as items of V channels: item i is (pixel, channel).
@@ -64,18 +68,42 @@ struct Items {
 /// Throws Error (experiment) when there are 2^31 items or more.
 Items items_of(const Shape& shape, int v);
 
-/// How many channels a thread can take at a time: 4 where channels, pitches and addresses of all
-/// tensors allow 16-byte accesses, else 1. Tensors without memory do not count.
+/// Bytes of a tensor's own elements: what reading or writing it once moves.
+double bytes_of(const TensorView& view);
+
+/// How many channels a thread can take at a time: as many as are 16 bytes (4 floats, 8 bf16) where
+/// channels, pitches and addresses of all tensors allow such accesses, else 1. Tensors without
+/// memory do not count.
 int channels_at_once(std::span<const TensorView> tensors);
 
-/// Calls body(std::integral_constant<int, V>{}) with the V that the tensors allow.
+/// A type, as an argument.
+template <class T>
+struct TypeIs {
+  using type = T;
+};
+
+/// Calls body(TypeIs<float>{}) or body(TypeIs<Bf16>{}).
 template <class Body>
-void with_channels_at_once(std::span<const TensorView> tensors, const Body& body) {
-  if (channels_at_once(tensors) == 4) {
-    body(std::integral_constant<int, 4>{});
+void with_type(DType type, const Body& body) {
+  if (type == DType::bf16) {
+    body(TypeIs<Bf16>{});
   } else {
-    body(std::integral_constant<int, 1>{});
+    body(TypeIs<float>{});
   }
+}
+
+/// Calls body(TypeIs<T>{}, std::integral_constant<int, V>{}) with the type of the tensors, which is
+/// the same for all, and the V that they allow.
+template <class Body>
+void with_items(std::span<const TensorView> tensors, const Body& body) {
+  with_type(tensors[0].dtype, [&](auto type) {
+    constexpr int kMost = 16 / sizeof(typename decltype(type)::type);
+    if (channels_at_once(tensors) > 1) {
+      body(type, std::integral_constant<int, kMost>{});
+    } else {
+      body(type, std::integral_constant<int, 1>{});
+    }
+  });
 }
 
 }  // namespace engine

@@ -43,9 +43,15 @@ Executor::Impl::Impl(const ExecutorSetup& setup)
       evaluation_batch(setup.evaluation_batch),
       label_smoothing(setup.label_smoothing),
       seed(setup.seed),
+      precision(setup.precision),
       passes(select_passes(setup.without_passes)),
       optimizer(setup.optimizer),
-      store(setup.device) {
+      store(setup.device, setup.precision) {
+  if (precision != Precision::fp32 && device.kind() != "cuda") {
+    fail(ExitCode::device,
+         "precision {} needs a CUDA device; on the {} use \"precision\": \"fp32\"",
+         to_string(precision), device.kind() == "cpu" ? "CPU" : device.kind());
+  }
   if (batch < 1 || evaluation_batch < 1)
     fail(ExitCode::internal, "a batch has at least one sample");
   first =
@@ -80,6 +86,7 @@ Program& Executor::Impl::program(int64_t size, Mode mode) {
                                                      .mode = mode,
                                                      .label_smoothing = label_smoothing,
                                                      .seed = seed,
+                                                     .precision = precision,
                                                      .passes = passes});
   if (programs.size() > kProgramsKept) {
     const auto oldest =
@@ -166,9 +173,11 @@ MemoryPlan Executor::memory() const {
   Impl& impl = *impl_;
   const auto bytes = [](int64_t elements) { return static_cast<size_t>(elements) * sizeof(float); };
   MemoryPlan plan{.parameters = bytes(impl.store.elements())};
+  if (impl.store.operands()) plan.parameters += bytes(impl.store.trainable_elements()) / 2;
   if (impl.optimizer) {
-    plan.gradients = bytes(impl.store.trainable_elements());
-    plan.moments = plan.gradients * static_cast<size_t>(impl.store.moment_count());
+    const auto trainable = static_cast<size_t>(impl.store.trainable_elements());
+    plan.gradients = trainable * size_of(impl.store.storage());
+    plan.moments = trainable * sizeof(float) * static_cast<size_t>(impl.store.moment_count());
   }
   impl.program(impl.evaluation_batch, Mode::evaluation);
   for (const Impl::Held& held : impl.programs) {

@@ -25,6 +25,7 @@ struct ExecutorSetup {
   int64_t evaluation_batch = 250;
   double label_smoothing = 0;
   uint32_t seed = 1;
+  Precision precision = Precision::fp32;    ///< others need a GPU
   std::vector<std::string> without_passes;  ///< names of known_passes() (passes.h)
 };
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/core/device_floats.h"
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/graph/executor_impl.h"
@@ -15,9 +16,8 @@ double milliseconds(Clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-bool all_finite(Device& device, const float* values, size_t count) {
-  std::vector<float> host(count);
-  device.copy_to_host(host.data(), values, count * sizeof(float));
+bool all_finite(Device& device, const void* values, size_t count, DType type) {
+  const std::vector<float> host = read_floats(device, values, count, type);
   return std::all_of(host.begin(), host.end(), [](float value) { return std::isfinite(value); });
 }
 
@@ -26,8 +26,8 @@ bool all_finite(Device& device, const TensorView& view) {
   if (!view) return true;
   const auto pixels = static_cast<size_t>(view.shape.pixels());
   const auto channels = static_cast<size_t>(view.shape.c), pitch = static_cast<size_t>(view.pitch);
-  std::vector<float> host((pixels - 1) * pitch + channels);
-  device.copy_to_host(host.data(), view.data, host.size() * sizeof(float));
+  const std::vector<float> host =
+      read_floats(device, view.data, (pixels - 1) * pitch + channels, view.dtype);
   for (size_t pixel = 0; pixel < pixels; ++pixel) {
     for (size_t c = 0; c < channels; ++c) {
       if (!std::isfinite(host[pixel * pitch + c])) return false;
@@ -58,7 +58,7 @@ class Finder {
     const std::string& name = program_.node(i).name;
     for (const size_t p : program_.parameters_of(i)) {
       const StoredParameter& parameter = store_.list()[p];
-      if (!finite(parameter, store_.parameter(p))) {
+      if (!finite(parameter, store_.parameter(p), DType::f32)) {
         return fmt::format("{} ({})", name, parameter.spec.name);
       }
     }
@@ -69,7 +69,7 @@ class Finder {
     if (!all_finite(device_, args.y)) return fmt::format("{} (forward output)", name);
     for (const size_t p : program_.parameters_of(i)) {
       const StoredParameter& parameter = store_.list()[p];
-      if (!parameter.spec.trainable && !finite(parameter, store_.parameter(p))) {
+      if (!parameter.spec.trainable && !finite(parameter, store_.parameter(p), DType::f32)) {
         return fmt::format("{} ({})", name, parameter.spec.name);
       }
     }
@@ -89,15 +89,15 @@ class Finder {
     }
     for (const size_t p : program_.parameters_of(i)) {
       const StoredParameter& parameter = store_.list()[p];
-      if (parameter.spec.trainable && !finite(parameter, store_.gradient(p))) {
+      if (parameter.spec.trainable && !finite(parameter, store_.gradient(p), store_.storage())) {
         return fmt::format("{} (gradient of {})", name, parameter.spec.name);
       }
     }
     return {};
   }
 
-  bool finite(const StoredParameter& parameter, const float* values) const {
-    return all_finite(device_, values, static_cast<size_t>(parameter.stored));
+  bool finite(const StoredParameter& parameter, const void* values, DType type) const {
+    return all_finite(device_, values, static_cast<size_t>(parameter.stored), type);
   }
 
   Program& program_;
@@ -111,7 +111,7 @@ void fill_input(Device& device, Program& program, uint32_t seed) {
   for (size_t e = 0; e < images.size(); ++e) {
     images[e] = uniform_from_bits(key.draw(static_cast<uint32_t>(e / 4), 0, 0).word[e % 4]);
   }
-  device.copy_to_device(program.input().data, images.data(), images.size() * sizeof(float));
+  write_floats(device, program.input().data, images, program.input().dtype);
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ std::string Executor::find_nonfinite() {
   impl.write(impl.evaluation_state,
              {.epoch = now.epoch, .step = now.step, .position = now.position});
   impl.point(program, impl.evaluation_state, true);
-  impl.gather(*impl.set, impl.order, 0, impl.evaluation_state, count, program);
+  impl.gather(*impl.set, impl.order, 0, impl.evaluation_state, program);
   impl.keep_state_parameters();
   std::string found = Finder(program, impl.device, impl.store).find();
   impl.restore_state_parameters();
@@ -164,7 +164,7 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
       timed(counts, times[i].forward_ms, [&] { program.forward_node(i); });
     }
     if (const TensorView seed = program.seed(); seed) {
-      impl.device.zero(seed.data, static_cast<size_t>(seed.shape.elements()) * sizeof(float));
+      impl.device.zero(seed.data, static_cast<size_t>(seed.shape.elements()) * size_of(seed.dtype));
     }
     for (size_t i = program.nodes(); training && i-- > 0;) {
       if (!program.runs_backward(i)) continue;

@@ -36,7 +36,7 @@ struct Executor::Impl {
   Recording& recorded_step(int64_t rows);
   /// Rows of order from first plus at's position on.
   void gather(const PreparedSet& set, const Buffer& order, int64_t first, const Buffer& at,
-              int64_t count, Program& program);
+              Program& program);
   void copy_batch(std::span<const float> images, std::span<const int32_t> labels, Program& program);
 
   /// The learning rates of the next steps go to the device; nonfinite is reset.
@@ -63,6 +63,7 @@ struct Executor::Impl {
   const int64_t batch, evaluation_batch;
   const double label_smoothing;
   const uint32_t seed;
+  const Precision precision;
   const PassSwitches passes;
   const Optimizer* const optimizer;
 

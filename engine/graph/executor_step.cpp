@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/core/device_floats.h"
 #include "engine/core/error.h"
 #include "engine/graph/executor_impl.h"
 
@@ -37,10 +38,10 @@ void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
 }
 
 void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, int64_t begin,
-                            const Buffer& at, int64_t count, Program& program) {
+                            const Buffer& at, Program& program) {
   if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
   pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin,
-                   static_cast<const StepState*>(at.data()), count, program.input().f32(),
+                   static_cast<const StepState*>(at.data()), program.input(),
                    static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
 }
 
@@ -51,7 +52,7 @@ void Executor::Impl::copy_batch(std::span<const float> images, std::span<const i
       (!of.empty() && static_cast<int64_t>(of.size()) != count)) {
     fail(ExitCode::internal, "expected {} images of {} and their labels", count, to_string(image));
   }
-  device.copy_to_device(program.input().data, images.data(), images.size_bytes());
+  write_floats(device, program.input().data, images, program.input().dtype);
   std::vector<int32_t> numbers(static_cast<size_t>(count));
   std::iota(numbers.begin(), numbers.end(), 0);
   device.copy_to_device(samples.data(), numbers.data(), numbers.size() * sizeof(int32_t));
@@ -86,7 +87,9 @@ void Executor::Impl::update(Buffer& of, int64_t advance) {
                             .learning_rates = learning_rates.f32(),
                             .samples = advance,
                             .parameters = store.parameters(),
+                            .operands = store.operands(),
                             .gradients = store.gradients(),
+                            .gradient_type = store.storage(),
                             .moments = store.moments(),
                             .elements = store.trainable_elements(),
                             .state_parameters = store.state_parameters(),
@@ -108,7 +111,7 @@ Recording& Executor::Impl::recorded_step(int64_t count) {
   if (!held->step) {
     held->step = device.record([this, &program, count] {
       point(program, state, true);
-      gather(*set, order, 0, state, count, program);
+      gather(*set, order, 0, state, program);
       step(program, count);
     });
   }
@@ -194,7 +197,7 @@ void Executor::Impl::for_each_evaluation_batch(const PreparedSet& from, bool wit
     point(now, evaluation_state, with_loss);
     // The state of evaluation stays at position 0 of epoch 0: what it draws, and so its figures,
     // can be compared and repeated.
-    gather(from, evaluation_order, begin, evaluation_state, now.batch(), now);
+    gather(from, evaluation_order, begin, evaluation_state, now);
     now.forward(with_loss);
     after(now);
   }
@@ -210,9 +213,8 @@ Totals Executor::evaluate(const PreparedSet& set) {
 
 std::vector<float> Executor::Impl::read_logits(Program& program) const {
   const TensorView view = program.logits();
-  std::vector<float> values(static_cast<size_t>(view.shape.pixels() * view.pitch));
-  device.copy_to_host(values.data(), view.data, values.size() * sizeof(float));
-  return values;
+  return read_floats(device, view.data, static_cast<size_t>(view.shape.pixels() * view.pitch),
+                     view.dtype);
 }
 
 std::vector<float> Executor::logits(const PreparedSet& set) {

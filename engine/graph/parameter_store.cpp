@@ -5,6 +5,7 @@
 
 #include <fmt/ranges.h>
 
+#include "engine/core/device_floats.h"
 #include "engine/core/error.h"
 
 namespace engine {
@@ -20,8 +21,8 @@ size_t bytes_of(int64_t elements) {
   return static_cast<size_t>(elements) * sizeof(float);
 }
 
-Buffer zeroed(Device& device, int64_t elements) {
-  Buffer buffer(device, bytes_of(elements));
+Buffer zeroed(Device& device, int64_t elements, DType type = DType::f32) {
+  Buffer buffer(device, static_cast<size_t>(elements) * size_of(type));
   if (buffer) device.zero(buffer.data(), buffer.bytes());
   return buffer;
 }
@@ -52,8 +53,9 @@ void ParameterStore::allocate(bool training, int moments) {
     (trainable ? trainable_ : elements_) = end;
   }
   parameters_ = zeroed(device_, elements_);
+  if (storage_ != DType::f32) operands_ = zeroed(device_, trainable_, storage_);
   if (!training) return;
-  gradients_ = zeroed(device_, trainable_);
+  gradients_ = zeroed(device_, trainable_, storage_);
   for (int i = 0; i < moments; ++i) {
     moments_.push_back(zeroed(device_, trainable_));
     moment_pointers_.push_back(moments_.back().f32());
@@ -69,6 +71,25 @@ size_t ParameterStore::find(const std::string& node, const ParameterSpec& spec,
   return found->second;
 }
 
+void* ParameterStore::place_in(const Buffer& arena, size_t i) const {
+  if (!list_[i].spec.trainable || !arena) return nullptr;
+  return static_cast<std::byte*>(arena.data()) +
+         static_cast<size_t>(list_[i].offset) * size_of(storage_);
+}
+
+const void* ParameterStore::operand(size_t i) const {
+  if (storage_ != DType::f32) return place_in(operands_, i);
+  return list_[i].spec.trainable ? parameter(i) : nullptr;
+}
+
+/// After parameters have come from the host; in training the update does it.
+void ParameterStore::round_operands() {
+  if (!operands_) return;
+  const auto count = static_cast<size_t>(trainable_);
+  write_floats(device_, operands_.data(),
+               read_floats(device_, parameters_.data(), count, DType::f32), storage_);
+}
+
 void ParameterStore::initialize(uint32_t seed) {
   std::vector<float> file;
   for (const StoredParameter& parameter : list_) {
@@ -76,12 +97,13 @@ void ParameterStore::initialize(uint32_t seed) {
     draw_initial(parameter.spec.initializer, parameter.name, seed, file);
     import_one(parameter, file.data(), parameters_.f32());
   }
+  round_operands();
 }
 
-NamedTensor ParameterStore::export_one(const StoredParameter& parameter, const float* arena,
-                                       const std::string& name) const {
-  std::vector<float> stored(static_cast<size_t>(parameter.stored));
-  device_.copy_to_host(stored.data(), arena + parameter.offset, bytes_of(parameter.stored));
+NamedTensor ParameterStore::export_one(const StoredParameter& parameter, const void* place,
+                                       DType type, const std::string& name) const {
+  const std::vector<float> stored =
+      read_floats(device_, place, static_cast<size_t>(parameter.stored), type);
   NamedTensor tensor{.name = name, .dims = parameter.spec.dims};
   tensor.bytes.resize(bytes_of(parameter.spec.elements()));
   parameter.kernel->export_parameter(parameter.index, stored.data(), tensor.f32());
@@ -96,17 +118,18 @@ void ParameterStore::import_one(const StoredParameter& parameter, const float* f
 
 std::vector<NamedTensor> ParameterStore::export_parameters() const {
   std::vector<NamedTensor> tensors;
-  for (const StoredParameter& parameter : list_) {
-    tensors.push_back(export_one(parameter, parameters_.f32(), parameter.name));
+  for (size_t i = 0; i < list_.size(); ++i) {
+    tensors.push_back(export_one(list_[i], parameter(i), DType::f32, list_[i].name));
   }
   return tensors;
 }
 
 std::vector<NamedTensor> ParameterStore::export_gradients() const {
   std::vector<NamedTensor> tensors;
-  for (const StoredParameter& parameter : list_) {
-    if (!parameter.spec.trainable || !gradients_) continue;
-    tensors.push_back(export_one(parameter, gradients_.f32(), parameter.name));
+  for (size_t i = 0; i < list_.size(); ++i) {
+    if (const void* place = gradient(i)) {
+      tensors.push_back(export_one(list_[i], place, storage_, list_[i].name));
+    }
   }
   return tensors;
 }
@@ -116,8 +139,8 @@ std::vector<NamedTensor> ParameterStore::export_moments() const {
   for (size_t i = 0; i < moments_.size(); ++i) {
     for (const StoredParameter& parameter : list_) {
       if (!parameter.spec.trainable) continue;
-      tensors.push_back(
-          export_one(parameter, moments_[i].f32(), fmt::format("m{}/{}", i, parameter.name)));
+      tensors.push_back(export_one(parameter, moments_[i].f32() + parameter.offset, DType::f32,
+                                   fmt::format("m{}/{}", i, parameter.name)));
     }
   }
   return tensors;
@@ -125,6 +148,7 @@ std::vector<NamedTensor> ParameterStore::export_moments() const {
 
 void ParameterStore::import_parameters(std::span<const NamedTensor> tensors) {
   import_all(tensors, {{"", parameters_.f32()}}, true, "weights");
+  round_operands();
 }
 
 void ParameterStore::import_moments(std::span<const NamedTensor> tensors) {
@@ -204,6 +228,7 @@ void ParameterStore::put_back(const Snapshot& snapshot) {
   };
   copy(parameters_, snapshot.parameters);
   for (size_t i = 0; i < moments_.size(); ++i) copy(moments_[i], snapshot.moments[i]);
+  round_operands();
 }
 
 }  // namespace engine

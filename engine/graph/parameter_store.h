@@ -23,10 +23,12 @@ struct StoredParameter {
 
 /// All parameters of a network in one arena: first the trainable ones, then state (running
 /// statistics), each slice aligned to 64 bytes, the space between zero. Gradients and moments are
-/// arenas like the trainable part. Files see their own layout, kernels theirs.
+/// arenas like the trainable part; in bf16 gradients are bf16, and there is one more arena with the
+/// trainable parameters rounded to bf16, for products. Files see their own layout, kernels theirs.
 class ParameterStore {
  public:
-  explicit ParameterStore(Device& device) : device_(device) {}
+  ParameterStore(Device& device, Precision precision)
+      : device_(device), storage_(storage_type(precision)) {}
 
   /// Adds a node's parameters, once for each node, before allocate().
   void add(const std::string& node, std::span<const ParameterSpec> specs,
@@ -39,13 +41,15 @@ class ParameterStore {
   size_t find(const std::string& node, const ParameterSpec& spec, const Kernel& kernel,
               size_t index) const;
   float* parameter(size_t i) const { return parameters_.f32() + list_[i].offset; }
-  float* gradient(size_t i) const {
-    return list_[i].spec.trainable && gradients_ ? gradients_.f32() + list_[i].offset : nullptr;
-  }
+  /// The same for products, and its gradient, both of storage(); null for state.
+  const void* operand(size_t i) const;
+  void* gradient(size_t i) const { return place_in(gradients_, i); }
+  DType storage() const { return storage_; }
   const std::vector<StoredParameter>& list() const { return list_; }
 
   float* parameters() const { return parameters_.f32(); }
-  float* gradients() const { return gradients_.f32(); }
+  void* gradients() const { return gradients_.data(); }
+  void* operands() const { return operands_.data(); }  ///< null where parameters() is it
   float* const* moments() const { return moment_pointers_.data(); }
   int moment_count() const { return static_cast<int>(moments_.size()); }
   int64_t trainable_elements() const { return trainable_; }
@@ -69,18 +73,22 @@ class ParameterStore {
   void put_back(const Snapshot& snapshot);
 
  private:
-  NamedTensor export_one(const StoredParameter& parameter, const float* arena,
+  NamedTensor export_one(const StoredParameter& parameter, const void* place, DType type,
                          const std::string& name) const;
   void import_one(const StoredParameter& parameter, const float* file, float* arena);
   void import_all(std::span<const NamedTensor> tensors,
                   const std::vector<std::pair<std::string, float*>>& arenas, bool all,
                   std::string_view what);
 
+  void* place_in(const Buffer& arena, size_t i) const;
+  void round_operands();
+
   Device& device_;
+  DType storage_;
   std::vector<StoredParameter> list_;
   std::unordered_map<std::string, size_t> by_name_;
   int64_t trainable_ = 0, elements_ = 0;
-  Buffer parameters_, gradients_;
+  Buffer parameters_, operands_, gradients_;
   std::vector<Buffer> moments_;
   std::vector<float*> moment_pointers_;
 };

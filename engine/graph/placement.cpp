@@ -11,8 +11,12 @@ namespace {
 /// lies in; the one that lies in none owns memory.
 class Planner {
  public:
-  Planner(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward)
-      : graph_(graph), facts_(facts), backward_(backward), count_(size_of(graph.nodes)) {
+  Planner(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input)
+      : graph_(graph),
+        facts_(facts),
+        backward_(backward),
+        input_(input),
+        count_(count_of(graph.nodes)) {
     sliced_y_.assign(graph.nodes.size(), false);
     sliced_dy_.assign(graph.nodes.size(), false);
     add_values();
@@ -27,13 +31,14 @@ class Planner {
  private:
   struct Tensor {
     Shape shape;
+    DType dtype = DType::f32;
     int inside = -1;      // the tensor that it lies in
     int64_t channel = 0;  // where in there
     int written = std::numeric_limits<int>::max();
     std::vector<int> reads;
   };
 
-  static int size_of(const std::vector<Node>& nodes) { return static_cast<int>(nodes.size()); }
+  static int count_of(const std::vector<Node>& nodes) { return static_cast<int>(nodes.size()); }
   const Node& node(int i) const { return graph_.nodes[static_cast<size_t>(i)]; }
   const NodeFacts& facts(int i) const { return facts_[static_cast<size_t>(i)]; }
   Tensor& tensor(int t) { return tensors_[static_cast<size_t>(t)]; }
@@ -48,9 +53,13 @@ class Planner {
     return all.empty() ? -1 : all[0];
   }
 
-  int add_tensor(Shape shape, int written);
+  /// A value, or the gradient of one: both have its shape and type.
+  int add_tensor(int of, int written);
   void add_values();
   void add_gradients();
+  bool alike(int a, int b) const {
+    return tensor(a).shape == tensor(b).shape && tensor(a).dtype == tensor(b).dtype;
+  }
   int root_of(int t) const;
   int64_t pitch_of(int t) const;
   int64_t channel_of(int t) const;
@@ -65,6 +74,7 @@ class Planner {
   const Graph& graph_;
   const std::vector<NodeFacts>& facts_;
   const bool backward_;
+  const DType input_;
   const int count_;
   std::vector<Tensor> tensors_;
   std::vector<std::vector<int>> members_;   // of each tensor that owns memory: all that lie in it
@@ -77,15 +87,16 @@ class Planner {
   Placement result_;
 };
 
-int Planner::add_tensor(Shape shape, int written) {
-  tensors_.push_back({.shape = shape, .written = written});
+int Planner::add_tensor(int of, int written) {
+  const DType dtype = of == kGraphInput ? input_ : facts(of).output;
+  tensors_.push_back({.shape = graph_.shape_of(of), .dtype = dtype, .written = written});
   members_.push_back({static_cast<int>(tensors_.size()) - 1});
   return static_cast<int>(tensors_.size()) - 1;
 }
 
 void Planner::add_values() {
-  add_tensor(graph_.input, 0);
-  for (int i = 0; i < count_; ++i) add_tensor(node(i).signature.output, i);
+  add_tensor(kGraphInput, 0);
+  for (int i = 0; i < count_; ++i) add_tensor(i, i);
   uses_.assign(tensors_.size(), 0);
   for (int i = 0; i < count_; ++i) {
     const BackwardReads reads = node(i).op->backward_reads();
@@ -108,8 +119,7 @@ void Planner::add_gradients() {
     for (size_t k = 0; k < node(i).inputs.size(); ++k) {
       const int input = node(i).inputs[k];
       const bool needed = facts(i).backward && facts(i).needs_dx[k];
-      dx_[static_cast<size_t>(i)].push_back(
-          needed ? add_tensor(graph_.shape_of(input), backward_time(i)) : -1);
+      dx_[static_cast<size_t>(i)].push_back(needed ? add_tensor(input, backward_time(i)) : -1);
       if (!needed) continue;
       const int gradient = dx(i, k);
       dys_[static_cast<size_t>(input)].push_back(gradient);
@@ -119,7 +129,7 @@ void Planner::add_gradients() {
     }
   }
   if (graph_.loss == kGraphInput && graph_.logits != kGraphInput && facts(graph_.logits).backward) {
-    seed_ = add_tensor(graph_.shape_of(graph_.logits), count_);
+    seed_ = add_tensor(graph_.logits, count_);
     tensor(seed_).reads.push_back(backward_time(graph_.logits));
     dys_[static_cast<size_t>(graph_.logits)].push_back(seed_);
   }
@@ -230,13 +240,13 @@ void Planner::share_in_place() {
     const Node& now = node(i);
     if (!now.op->in_place() || now.op->is_view() || now.inputs.empty()) continue;
     const int input = value(now.inputs[0]);
-    if (tensor(value(i)).inside >= 0 || tensor(input).shape != now.signature.output) continue;
+    if (tensor(value(i)).inside >= 0 || !alike(value(i), input)) continue;
     if (packed_whole(input) && free_after(input, i, 1)) put_inside(value(i), input, 0);
   }
   for (int i = count_ - 1; backward_ && i >= 0; --i) {
     const bool may = is_split(i) || (node(i).op->in_place() && !node(i).op->is_view());
     if (!may || !facts(i).backward || dx(i, 0) < 0 || dy(i) < 0) continue;
-    if (tensor(dx(i, 0)).inside >= 0 || tensor(dy(i)).shape != tensor(dx(i, 0)).shape) continue;
+    if (tensor(dx(i, 0)).inside >= 0 || !alike(dy(i), dx(i, 0))) continue;
     if (packed_whole(dy(i)) && free_after(dy(i), backward_time(i), 1)) {
       put_inside(dx(i, 0), dy(i), 0);
     }
@@ -245,6 +255,7 @@ void Planner::share_in_place() {
 
 PlacedTensor Planner::placed(int t) const {
   return {.shape = tensor(t).shape,
+          .dtype = tensor(t).dtype,
           .pitch = pitch_of(t),
           .buffer = buffers_[static_cast<size_t>(root_of(t))],
           .channel = channel_of(t),
@@ -268,7 +279,7 @@ Placement Planner::finish(bool reuse) {
       for (const int read : tensor(member).reads) last = std::max(last, read);
     }
     const auto elements = static_cast<size_t>(tensor(t).shape.elements());
-    buffers_[static_cast<size_t>(t)] = request(elements * sizeof(float), first, last);
+    buffers_[static_cast<size_t>(t)] = request(elements * size_of(tensor(t).dtype), first, last);
   }
   result_.input = placed(0);
   result_.nodes.resize(static_cast<size_t>(count_));
@@ -312,9 +323,9 @@ size_t Placement::without_reuse() const {
   return sum;
 }
 
-Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward,
+Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
                 const PassSwitches& passes) {
-  Planner planner(graph, facts, backward);
+  Planner planner(graph, facts, backward, input);
   planner.alias_views();
   if (passes.concat_placement) planner.place_concats();
   if (passes.in_place) planner.share_in_place();

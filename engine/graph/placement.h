@@ -16,6 +16,7 @@ namespace engine {
 /// What placement must know of a node besides its op.
 struct NodeFacts {
   bool takes_pitch = false;
+  DType output = DType::f32;   ///< of its output; its gradient has the same
   bool backward = false;       ///< its backward runs
   std::vector<bool> needs_dx;  ///< for each input
   size_t workspace_bytes = 0;
@@ -25,6 +26,7 @@ struct NodeFacts {
 /// A value or gradient in the arena.
 struct PlacedTensor {
   Shape shape;
+  DType dtype = DType::f32;
   int64_t pitch = 0;
   int buffer = -1;      ///< index into Placement::requests; -1: does not exist
   int64_t channel = 0;  ///< first channel inside the buffer's tensor
@@ -53,8 +55,9 @@ struct Placement {
 
 inline constexpr size_t kArenaAlignment = 256;  ///< enough for every device
 
-/// Plans a graph whose fan-outs have been split (insert_splits) when backward runs.
-Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward,
+/// Plans a graph whose fan-outs have been split (insert_splits) when backward runs. input: type of
+/// the network's input.
+Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
                 const PassSwitches& passes);
 
 }  // namespace engine

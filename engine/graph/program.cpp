@@ -15,7 +15,7 @@ Program::Program(const ProgramSetup& setup) : mode_(setup.mode) {
   if (setup.passes.merge_activation) merge_activations(graph_, setup.context, setup.registry);
   if (training()) insert_splits(graph_, setup.registry);
   make_kernels(setup);
-  placement_ = place(graph_, facts_, training(), setup.passes);
+  placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes);
 }
 
 void Program::make_kernels(const ProgramSetup& setup) {
@@ -28,7 +28,9 @@ void Program::make_kernels(const ProgramSetup& setup) {
 NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
                                const std::vector<bool>& gradient) {
   const Node& node = graph_.nodes[i];
-  NodeFacts facts{.backward = training() && gradient[i]};
+  const bool is_loss = static_cast<int>(i) == graph_.loss;
+  NodeFacts facts{.output = is_loss ? DType::f32 : storage_type(setup.precision),
+                  .backward = training() && gradient[i]};
   std::vector<Shape> shapes;
   std::unique_ptr<bool[]> needs(new bool[node.inputs.size()]);
   for (size_t k = 0; k < node.inputs.size(); ++k) {
@@ -55,6 +57,7 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
                               .training = facts.backward,
                               .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
                               .seed = setup.seed,
+                              .precision = setup.precision,
                               .device = setup.device});
   const Kernel& kernel = *calls_[i].kernel;
   facts.takes_pitch = kernel.takes_pitch();
@@ -75,9 +78,12 @@ std::byte* Program::memory(int buffer, std::byte* arena) const {
 }
 
 TensorView Program::view(const PlacedTensor& tensor, std::byte* arena) const {
-  if (!tensor) return {.shape = tensor.shape, .pitch = tensor.shape.c};
-  auto* data = reinterpret_cast<float*>(memory(tensor.buffer, arena)) + tensor.channel;
-  return {.data = data, .shape = tensor.shape, .pitch = tensor.pitch};
+  TensorView view{.shape = tensor.shape, .dtype = tensor.dtype, .pitch = tensor.shape.c};
+  if (!tensor) return view;
+  view.data =
+      memory(tensor.buffer, arena) + static_cast<size_t>(tensor.channel) * size_of(tensor.dtype);
+  view.pitch = tensor.pitch;
+  return view;
 }
 
 void Program::bind(const ParameterStore& store, std::byte* arena) {
@@ -97,18 +103,20 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
   call.gradients.clear();
   call.stored.clear();
   call.parameters.clear();
+  call.operands.clear();
   call.dparameters.clear();
   for (size_t k = 0; k < node.inputs.size(); ++k) {
     const int input = node.inputs[k];
     call.x.push_back(input == kGraphInput ? input_ : outputs_[static_cast<size_t>(input)]);
     TensorView dx = view(place.dx[k], arena);
-    if (!dx) dx = {.shape = call.x[k].shape, .pitch = call.x[k].shape.c};
+    if (!dx) dx = packed_view(nullptr, call.x[k].shape, call.x[k].dtype);
     call.dx.push_back(dx);
   }
   for (const PlacedTensor& dy : place.dys) call.gradients.push_back(view(dy, arena));
   for (size_t p = 0; p < node.signature.parameters.size(); ++p) {
     call.stored.push_back(store.find(node.name, node.signature.parameters[p], *call.kernel, p));
     call.parameters.push_back(store.parameter(call.stored.back()));
+    call.operands.push_back(store.operand(call.stored.back()));
     call.dparameters.push_back(store.gradient(call.stored.back()));
   }
   const TensorView y = outputs_[i];
@@ -117,6 +125,7 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
                                    .x = call.x,
                                    .y = y,
                                    .parameters = call.parameters,
+                                   .operands = call.operands,
                                    .workspace = memory(place.workspace_forward, arena),
                                    .saved = saved});
   // Backward may look only at what it has declared; the rest may have been overwritten by now.
@@ -133,16 +142,17 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
   TensorView backward_y = y;
   if (!reads.output) backward_y.data = nullptr;
   const bool has_dy = !split && !call.gradients.empty();
-  call.backward.emplace(BackwardArgs{
-      .batch = batch_,
-      .x = x,
-      .y = backward_y,
-      .dy = has_dy ? call.gradients[0] : TensorView{.shape = y.shape, .pitch = y.shape.c},
-      .dx = call.dx,
-      .parameters = call.parameters,
-      .dparameters = call.dparameters,
-      .workspace = memory(place.workspace_backward, arena),
-      .saved = saved});
+  call.backward.emplace(
+      BackwardArgs{.batch = batch_,
+                   .x = x,
+                   .y = backward_y,
+                   .dy = has_dy ? call.gradients[0] : packed_view(nullptr, y.shape, y.dtype),
+                   .dx = call.dx,
+                   .parameters = call.parameters,
+                   .operands = call.operands,
+                   .dparameters = call.dparameters,
+                   .workspace = memory(place.workspace_backward, arena),
+                   .saved = saved});
 }
 
 std::string Program::implementation(size_t i) const {

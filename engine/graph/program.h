@@ -22,6 +22,7 @@ struct ProgramSetup {
   Mode mode = Mode::evaluation;
   double label_smoothing = 0;
   uint32_t seed = 0;
+  Precision precision = Precision::fp32;
   PassSwitches passes;
 };
 
@@ -77,7 +78,9 @@ class Program {
     std::shared_ptr<Kernel> kernel;  // null for views
     std::vector<size_t> stored;      // its parameters in the store
     std::vector<TensorView> x, backward_x, gradients, dx;
-    std::vector<float*> parameters, dparameters;
+    std::vector<float*> parameters;
+    std::vector<const void*> operands;
+    std::vector<void*> dparameters;
     std::optional<ForwardArgs> forward;
     std::optional<BackwardArgs> backward;
   };

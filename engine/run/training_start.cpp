@@ -74,6 +74,7 @@ void Training::make_executor() {
                                                .evaluation_batch = train.evaluation_batch_size,
                                                .label_smoothing = train.label_smoothing,
                                                .seed = static_cast<uint32_t>(experiment_.seed),
+                                               .precision = experiment_.precision,
                                                .without_passes = options_.without_passes});
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// The device's side of ImageWork: passes over one image, shared by any number of threads. from and
-// to may lie in shared or in global memory and do not overlap.
+// The device's side of ImageWork: passes over one image, shared by any number of threads. What
+// they write is rounded to To, which is bf16 where the network's input is. from and to may lie in
+// shared or in global memory and do not overlap.
 
 #include "engine/cuda/kernel.h"
 #include "kernels/image/image_work_cuda.h"
@@ -39,16 +40,16 @@ ENGINE_HD int32_t reflect_near(int32_t i, int32_t length) {
   return static_cast<int32_t>(reflect(i, length));
 }
 
-/// Whether 4 elements can move at a time: 16 bytes of floats.
-template <class From>
-__device__ __forceinline__ bool fours(const From* from, const float* to) {
+/// Whether 4 elements can move at a time.
+template <class From, class To>
+__device__ __forceinline__ bool fours(const From* from, const To* to) {
   return (reinterpret_cast<uintptr_t>(from) % (4 * sizeof(From)) |
-          reinterpret_cast<uintptr_t>(to) % 16) == 0;
+          reinterpret_cast<uintptr_t>(to) % (4 * sizeof(To))) == 0;
 }
 
 /// An image of the data set becomes float32: reads 1 byte an element.
-__device__ inline void read_image(const uint8_t* from, float* to, uint32_t elements,
-                                  ImageShare share) {
+template <class To>
+__device__ void read_image(const uint8_t* from, To* to, uint32_t elements, ImageShare share) {
   struct alignas(4) Bytes {
     uint8_t at[4];
   };
@@ -61,34 +62,35 @@ __device__ inline void read_image(const uint8_t* from, float* to, uint32_t eleme
       store(to + begin, values);
     } else {
       const uint32_t end = elements - begin < 4 ? elements : begin + 4;
-      for (uint32_t e = begin; e < end; ++e) to[e] = unit_from_byte(from[e]);
+      for (uint32_t e = begin; e < end; ++e) assign(to[e], unit_from_byte(from[e]));
     }
   }
 }
 
 /// The same for images that are float32 already: 4 bytes an element.
-__device__ inline void read_image(const float* from, float* to, uint32_t elements,
-                                  ImageShare share) {
+template <class To>
+__device__ void read_image(const float* from, To* to, uint32_t elements, ImageShare share) {
   if (fours(from, to) && elements % 4 == 0) {
     for (uint32_t e = 4 * share.first; e < elements; e += 4 * share.stride) {
       store(to + e, load<4>(from + e));
     }
   } else {
-    for (uint32_t e = share.first; e < elements; e += share.stride) to[e] = from[e];
+    for (uint32_t e = share.first; e < elements; e += share.stride) assign(to[e], from[e]);
   }
 }
 
-__device__ inline void grayscale_pass(const ImageWork& work, const float* from, float* to,
-                                      ImageShare share) {
+template <class To>
+__device__ void grayscale_pass(const ImageWork& work, const float* from, To* to, ImageShare share) {
   const float r = work.numbers[0], g = work.numbers[1], b = work.numbers[2];
   for (uint32_t i = share.first; i < work.result_elements; i += share.stride) {
-    to[i] = fmaf(b, from[3 * i + 2], fmaf(g, from[3 * i + 1], r * from[3 * i]));
+    assign(to[i], fmaf(b, from[3 * i + 2], fmaf(g, from[3 * i + 1], r * from[3 * i])));
   }
 }
 
 /// A thread does four elements at a time: those of one Philox block.
-__device__ inline void noise_pass(const ImageWork& work, const float* from, float* to,
-                                  ImageDraw draw, ImageShare share) {
+template <class To>
+__device__ void noise_pass(const ImageWork& work, const float* from, To* to, ImageDraw draw,
+                           ImageShare share) {
   const uint32_t epoch = work.once ? 0 : draw.epoch;
   const float sigma = work.numbers[0];
   const bool whole = fours(from, to);
@@ -104,7 +106,8 @@ __device__ inline void noise_pass(const ImageWork& work, const float* from, floa
     } else {
       // All four, each with its question: normals stay in registers, which have no index.
       for (uint32_t i = 0; i < 4; ++i) {
-        if (begin + i < work.elements) to[begin + i] = fmaf(sigma, normals[i], from[begin + i]);
+        if (begin + i < work.elements)
+          assign(to[begin + i], fmaf(sigma, normals[i], from[begin + i]));
       }
     }
   }
@@ -140,44 +143,46 @@ __device__ __forceinline__ uint32_t image_element(const ImageWork& work, ImagePl
   return static_cast<uint32_t>((place.y * work.w + place.x) * work.c + place.channel);
 }
 
-__device__ inline void smooth_pass(const ImageWork& work, const float* from, float* to,
-                                   ImageShare share) {
+template <class To>
+__device__ void smooth_pass(const ImageWork& work, const float* from, To* to, ImageShare share) {
   const int32_t row = work.w * work.c;
   for (uint32_t e = share.first; e < work.elements; e += share.stride) {
     const ImagePlace place = image_place(work, e);
     if (work.kind == ImageWork::Kind::smooth_height) {
       const float* column = from + place.x * work.c + place.channel;
-      to[e] = smoothed(column, place.y, work.h, row, work.table, work.reach);
+      assign(to[e], smoothed(column, place.y, work.h, row, work.table, work.reach));
     } else {
       const float* line = from + place.y * row + place.channel;
-      to[e] = smoothed(line, place.x, work.w, work.c, work.table, work.reach);
+      assign(to[e], smoothed(line, place.x, work.w, work.c, work.table, work.reach));
     }
   }
 }
 
-__device__ inline void normalize_pass(const ImageWork& work, const float* from, float* to,
-                                      ImageShare share) {
+template <class To>
+__device__ void normalize_pass(const ImageWork& work, const float* from, To* to, ImageShare share) {
   const float* means = work.table;
   const float* factors = work.table + work.c;
   for (uint32_t e = share.first; e < work.elements; e += share.stride) {
     const uint32_t channel = work.pixel.remainder(e, work.pixel.divide(e));
-    to[e] = (from[e] - means[channel]) * factors[channel];
+    assign(to[e], (from[e] - means[channel]) * factors[channel]);
   }
 }
 
-__device__ inline void flip_pass(const ImageWork& work, const float* from, float* to,
-                                 ImageDraw draw, ImageShare share) {
+template <class To>
+__device__ void flip_pass(const ImageWork& work, const float* from, To* to, ImageDraw draw,
+                          ImageShare share) {
   const bool flips = draws_flip(work.key, work.numbers[0], draw.epoch, draw.sample);
   for (uint32_t e = share.first; e < work.elements; e += share.stride) {
     ImagePlace place = image_place(work, e);
     if (flips && work.vertical) place.y = work.h - 1 - place.y;
     if (flips && !work.vertical) place.x = work.w - 1 - place.x;
-    to[e] = from[image_element(work, place)];
+    assign(to[e], from[image_element(work, place)]);
   }
 }
 
-__device__ inline void crop_pass(const ImageWork& work, const float* from, float* to,
-                                 ImageDraw draw, ImageShare share) {
+template <class To>
+__device__ void crop_pass(const ImageWork& work, const float* from, To* to, ImageDraw draw,
+                          ImageShare share) {
   const CropOffset offset =
       draw_crop(work.key, static_cast<uint32_t>(work.reach), draw.epoch, draw.sample);
   for (uint32_t e = share.first; e < work.elements; e += share.stride) {
@@ -189,13 +194,14 @@ __device__ inline void crop_pass(const ImageWork& work, const float* from, float
       place.x = reflect_near(place.x, work.w);
     }
     const bool inside = place.y >= 0 && place.y < work.h && place.x >= 0 && place.x < work.w;
-    to[e] = inside ? from[image_element(work, place)] : 0.0f;
+    assign(to[e], inside ? from[image_element(work, place)] : 0.0f);
   }
 }
 
 /// A thread's share of one work on one image.
-__device__ inline void run_work(const ImageWork& work, const float* from, float* to, ImageDraw draw,
-                                ImageShare share) {
+template <class To>
+__device__ void run_work(const ImageWork& work, const float* from, To* to, ImageDraw draw,
+                         ImageShare share) {
   switch (work.kind) {
     case ImageWork::Kind::grayscale:
       return grayscale_pass(work, from, to, share);

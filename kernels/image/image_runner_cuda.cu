@@ -36,7 +36,8 @@ __device__ __forceinline__ void write_numbers(const ImageRows& rows, uint32_t ro
   if (rows.out_samples) rows.out_samples[row] = rows.samples[image];
 }
 
-__device__ __forceinline__ void read_row(const ImageRows& rows, size_t image, float* to,
+template <class To>
+__device__ __forceinline__ void read_row(const ImageRows& rows, size_t image, To* to,
                                          ImageShare share) {
   if (rows.u8) {
     read_image(rows.u8 + image * rows.elements, to, rows.elements, share);
@@ -46,22 +47,29 @@ __device__ __forceinline__ void read_row(const ImageRows& rows, size_t image, fl
 }
 
 /// A block takes an image through all works. Main memory sees an element once on its way in (1
-/// byte, or 4 when the set is float32) and once on its way out (4 bytes); between works it moves
-/// between two buffers of shared memory. The last work writes to main memory itself.
-template <int Capacity>
+/// byte, or 4 when the set is float32) and once on its way out (4 bytes, 2 as bf16); between works
+/// it moves between two buffers of shared memory. The last work writes to main memory itself.
+template <int Capacity, class Out>
 __global__ void __launch_bounds__(kMostThreads) run_images(ImageRows rows, ImageWorks works) {
-  __shared__ Floats<4> buffers[2][Capacity / 4];
+  __shared__ Packed<float, 4> buffers[2][Capacity / 4];
   const ImageShare share{threadIdx.x, blockDim.x};
   for (uint32_t row = blockIdx.x; row < rows.count; row += gridDim.x) {
     const size_t image = image_of(rows, row);
     const ImageDraw draw = draw_of(rows, image);
-    float* out = rows.out + static_cast<size_t>(row) * rows.result_elements;
+    Out* out = static_cast<Out*>(rows.out) + static_cast<size_t>(row) * rows.result_elements;
     if (threadIdx.x == 0) write_numbers(rows, row, image);
-    read_row(rows, image, works.count > 0 ? buffers[0]->at : out, share);
+    if (works.count == 0) {
+      read_row(rows, image, out, share);
+    } else {
+      read_row(rows, image, buffers[0]->at, share);
+    }
     for (int i = 0; i < works.count; ++i) {
       __syncthreads();
-      float* to = i + 1 < works.count ? buffers[(i + 1) % 2]->at : out;
-      run_work(works.at[i], buffers[i % 2]->at, to, draw, share);
+      if (i + 1 < works.count) {
+        run_work(works.at[i], buffers[i % 2]->at, buffers[(i + 1) % 2]->at, draw, share);
+      } else {
+        run_work(works.at[i], buffers[i % 2]->at, out, draw, share);
+      }
     }
     __syncthreads();  // the next image goes where a thread may still read
   }
@@ -72,8 +80,9 @@ __device__ __forceinline__ ImageShare share_of_grid() {
   return {blockIdx.x * blockDim.x + threadIdx.x, gridDim.x * blockDim.x};
 }
 
-/// Rows as float32, packed: 1 + 4 bytes an element, 4 + 4 for sets that are float32.
-__global__ void read_rows(ImageRows rows, float* to) {
+/// Rows, packed: 1 + 4 bytes an element, 4 + 4 for sets that are float32.
+template <class To>
+__global__ void read_rows(ImageRows rows, To* to) {
   for (uint32_t row = blockIdx.y; row < rows.count; row += gridDim.y) {
     const size_t image = image_of(rows, row);
     if (blockIdx.x == 0 && threadIdx.x == 0) write_numbers(rows, row, image);
@@ -82,7 +91,8 @@ __global__ void read_rows(ImageRows rows, float* to) {
 }
 
 /// One work on all rows: 4 + 4 bytes an element.
-__global__ void run_work_on_rows(ImageRows rows, ImageWork work, const float* from, float* to) {
+template <class To>
+__global__ void run_work_on_rows(ImageRows rows, ImageWork work, const float* from, To* to) {
   for (uint32_t row = blockIdx.y; row < rows.count; row += gridDim.y) {
     const ImageDraw draw = draw_of(rows, image_of(rows, row));
     run_work(work, from + static_cast<size_t>(row) * work.elements,
@@ -112,7 +122,8 @@ ImageRows ImageRows::part(int64_t first, int64_t rows) const {
     part.samples += first;
     if (labels) part.labels += first;
   }
-  part.out += first * result_elements;
+  part.out = static_cast<std::byte*>(out) +
+             static_cast<size_t>(first * result_elements) * size_of(out_type);
   if (out_labels) part.out_labels += first;
   if (out_samples) part.out_samples += first;
   return part;
@@ -126,17 +137,6 @@ ImageRunnerCuda::ImageRunnerCuda(CudaDevice& device, int64_t largest, size_t wor
   scratch_ = Buffer(device, static_cast<size_t>(group_ * bytes));
 }
 
-void ImageRunnerCuda::run(const ImageRows& rows, std::span<const ImageWork> works) const {
-  if (rows.count == 0 || (works.empty() && rows.f32 && rows.f32 == rows.out)) return;
-  uint32_t largest = rows.elements;
-  for (const ImageWork& work : works) largest = std::max(largest, work.elements);
-  if (largest <= std::end(kCapacities)[-1] && works.size() <= kMostWorks) {
-    run_fused(rows, works, largest);
-  } else {
-    run_apart(rows, works);
-  }
-}
-
 void ImageRunnerCuda::run_fused(const ImageRows& rows, std::span<const ImageWork> works,
                                 uint32_t largest) const {
   ImageWorks all;
@@ -144,27 +144,64 @@ void ImageRunnerCuda::run_fused(const ImageRows& rows, std::span<const ImageWork
   std::copy(works.begin(), works.end(), all.at);
   const unsigned threads = threads_for(device_, rows.count, largest);
   const unsigned blocks = blocks_for(device_, rows.count, 1);
-  const auto kernel = largest <= kCapacities[0]   ? run_images<kCapacities[0]>
-                      : largest <= kCapacities[1] ? run_images<kCapacities[1]>
-                                                  : run_images<kCapacities[2]>;
-  launch(device_, "run_images", blocks, threads, kernel, rows, all);
+  const double in = rows.u8 ? sizeof(uint8_t) : sizeof(float);
+  const double bytes =
+      static_cast<double>(rows.count) *
+      (rows.elements * in + rows.result_elements * static_cast<double>(size_of(rows.out_type)));
+  with_type(rows.out_type, [&](auto type) {
+    using Out = typename decltype(type)::type;
+    const auto kernel = largest <= kCapacities[0]   ? run_images<kCapacities[0], Out>
+                        : largest <= kCapacities[1] ? run_images<kCapacities[1], Out>
+                                                    : run_images<kCapacities[2], Out>;
+    launch(device_, {"run_images", bytes}, blocks, threads, kernel, rows, all);
+  });
 }
 
+/// The works before the last go from one part of the scratch memory to the other and back.
+template <class Out>
 void ImageRunnerCuda::run_apart(const ImageRows& rows, std::span<const ImageWork> works) const {
   float* scratch[] = {scratch_.f32(), scratch_.f32() + group_ * largest_};
   for (int64_t first = 0; first < rows.count; first += group_) {
     const ImageRows part = rows.part(first, std::min<int64_t>(group_, rows.count - first));
+    auto* const out = static_cast<Out*>(part.out);
     const auto grid = [&](int64_t elements) {
       const unsigned rows_at_once = std::min(part.count, 65535u);  // the grid's limit
       return dim3(blocks_for(device_, (elements + 3) / 4), rows_at_once);
     };
-    launch(device_, "read_rows", grid(rows.elements), kThreadsPerBlock, read_rows, part,
-           works.empty() ? part.out : scratch[0]);
-    for (size_t i = 0; i < works.size(); ++i) {
-      launch(device_, "run_work_on_rows", grid(works[i].elements), kThreadsPerBlock,
-             run_work_on_rows, part, works[i], scratch[i % 2],
-             i + 1 < works.size() ? scratch[(i + 1) % 2] : part.out);
+    const auto bytes = [&](double in, double out_bytes) { return part.count * (in + out_bytes); };
+    const double in = rows.elements * (rows.u8 ? sizeof(uint8_t) : sizeof(float));
+    if (works.empty()) {
+      launch(device_, {"read_rows", bytes(in, rows.elements * double{sizeof(Out)})},
+             grid(rows.elements), kThreadsPerBlock, read_rows<Out>, part, out);
+      continue;
     }
+    launch(device_, {"read_rows", bytes(in, rows.elements * double{sizeof(float)})},
+           grid(rows.elements), kThreadsPerBlock, read_rows<float>, part, scratch[0]);
+    for (size_t i = 0; i < works.size(); ++i) {
+      const double read = works[i].elements * double{sizeof(float)};
+      const double results = works[i].result_elements;
+      if (i + 1 < works.size()) {
+        launch(device_, {"run_work_on_rows", bytes(read, results * sizeof(float))},
+               grid(works[i].elements), kThreadsPerBlock, run_work_on_rows<float>, part, works[i],
+               scratch[i % 2], scratch[(i + 1) % 2]);
+      } else {
+        launch(device_, {"run_work_on_rows", bytes(read, results * sizeof(Out))},
+               grid(works[i].elements), kThreadsPerBlock, run_work_on_rows<Out>, part, works[i],
+               scratch[i % 2], out);
+      }
+    }
+  }
+}
+
+void ImageRunnerCuda::run(const ImageRows& rows, std::span<const ImageWork> works) const {
+  if (rows.count == 0 || (works.empty() && rows.f32 && rows.f32 == rows.out)) return;
+  uint32_t largest = rows.elements;
+  for (const ImageWork& work : works) largest = std::max(largest, work.elements);
+  if (largest <= std::end(kCapacities)[-1] && works.size() <= kMostWorks) {
+    run_fused(rows, works, largest);
+  } else {
+    with_type(rows.out_type,
+              [&](auto type) { run_apart<typename decltype(type)::type>(rows, works); });
   }
 }
 

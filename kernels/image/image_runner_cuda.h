@@ -24,7 +24,8 @@ struct ImageRows {
   uint32_t elements = 0;         ///< of an image
   uint32_t result_elements = 0;  ///< of a row
   uint32_t count = 0;
-  float* out = nullptr;  ///< f32 itself when there is no order and elements stay as many
+  void* out = nullptr;          ///< f32 itself when there is no order and elements stay as many
+  DType out_type = DType::f32;  ///< or bf16
   int32_t* out_labels = nullptr;
   int32_t* out_samples = nullptr;
 
@@ -45,6 +46,7 @@ class ImageRunnerCuda {
 
  private:
   void run_fused(const ImageRows& rows, std::span<const ImageWork> works, uint32_t largest) const;
+  template <class Out>
   void run_apart(const ImageRows& rows, std::span<const ImageWork> works) const;
 
   CudaDevice& device_;

@@ -66,8 +66,8 @@ class CpuPipeline : public Pipeline {
   }
 
   std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) override;
-  void gather(const PreparedSet& set, const int32_t* order, const StepState* at, int64_t count,
-              float* batch, int32_t* labels, int32_t* samples) override;
+  void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
+              const TensorView& batch, int32_t* labels, int32_t* samples) override;
 
  private:
   std::unique_ptr<ImageStep> make(size_t i, std::span<const double> statistics) const;
@@ -210,7 +210,7 @@ std::unique_ptr<PreparedSet> CpuPipeline::prepare(const ImageSet& images, bool t
 }
 
 void CpuPipeline::gather(const PreparedSet& prepared, const int32_t* order, const StepState* at,
-                         int64_t count, float* batch, int32_t* labels, int32_t* samples) {
+                         const TensorView& batch, int32_t* labels, int32_t* samples) {
   const auto& set = static_cast<const CpuPreparedSet&>(prepared);
   scratch_->ready();
   Source source;
@@ -225,9 +225,9 @@ void CpuPipeline::gather(const PreparedSet& prepared, const int32_t* order, cons
   const int64_t elements = order_.output().per_sample();
   const uint32_t epoch = at->epoch;
   const int32_t* rows = order + at->position;
-  parallel_for(count, [&](int64_t row) {
+  parallel_for(batch.shape.n, [&](int64_t row) {
     const int64_t i = rows[row];
-    run_image(set.on_gather, source.image(i), batch + row * elements, *scratch_,
+    run_image(set.on_gather, source.image(i), batch.f32() + row * elements, *scratch_,
               {epoch, static_cast<uint32_t>(all_samples[i])});
     if (labels && all_labels) labels[row] = all_labels[i];
     if (samples) samples[row] = all_samples[i];

@@ -39,8 +39,8 @@ class CudaPipeline : public Pipeline {
   std::vector<double> statistics() const override { return statistics_; }
   void set_statistics(std::span<const double> statistics) override;
   std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) override;
-  void gather(const PreparedSet& set, const int32_t* order, const StepState* at, int64_t count,
-              float* batch, int32_t* labels, int32_t* samples) override;
+  void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
+              const TensorView& batch, int32_t* labels, int32_t* samples) override;
 
  private:
   struct MadeStage {
@@ -246,13 +246,14 @@ std::unique_ptr<PreparedSet> CudaPipeline::prepare(const ImageSet& images, bool 
 }
 
 void CudaPipeline::gather(const PreparedSet& prepared, const int32_t* order, const StepState* at,
-                          int64_t count, float* batch, int32_t* labels, int32_t* samples) {
+                          const TensorView& batch, int32_t* labels, int32_t* samples) {
   const auto& set = static_cast<const CudaPreparedSet&>(prepared);
   ImageRows rows = set.rows;
   rows.order = order;
   rows.at = at;
-  rows.count = static_cast<uint32_t>(count);
-  rows.out = batch;
+  rows.count = static_cast<uint32_t>(batch.shape.n);
+  rows.out = batch.data;
+  rows.out_type = batch.dtype;
   rows.out_labels = labels;
   rows.out_samples = samples;
   runner_.run(rows, set.on_gather);

@@ -21,11 +21,11 @@ struct GradientBlocks {
 };
 
 /// A thread brings V channels of every rows()-th pixel of its block back and sums them; then the
-/// rows are added in pairs. Moves 12 bytes an element (reads v and dy, writes dz); without an
-/// activation 4, and 4 more where dz is wanted. v: what activation_slope() takes.
-template <Activation F, int V>
-__global__ void argument_gradient_kernel(Slice v, Slice dy, Slice dz, GradientBlocks blocks,
-                                         float* partial) {
+/// rows are added in pairs. Reads v and dy and writes dz once; v only where there is an activation,
+/// dz only where it is wanted. v: what activation_slope() takes.
+template <Activation F, class T, int V>
+__global__ void argument_gradient_kernel(Slice<T> v, Slice<T> dy, Slice<T> dz,
+                                         GradientBlocks blocks, float* partial) {
   __shared__ Floats<V> sums[kThreadsPerBlock];
   const uint32_t lane = threadIdx.x % blocks.lanes, row = threadIdx.x / blocks.lanes;
   const uint32_t channel = (blockIdx.x * blocks.lanes + lane) * V;
@@ -56,8 +56,8 @@ __global__ void argument_gradient_kernel(Slice v, Slice dy, Slice dz, GradientBl
 
 /// A lane of each warp takes a channel, a block's warps take turns at the partial sums; then the
 /// warps' sums are added in their order. Reads 4 bytes a partial sum.
-template <unsigned Lanes>
-__global__ void combine_bias_gradient(const float* partial, GradientBlocks blocks, float* db) {
+template <unsigned Lanes, class T>
+__global__ void combine_bias_gradient(const float* partial, GradientBlocks blocks, T* db) {
   constexpr unsigned kWarps = kThreadsPerBlock / Lanes;
   __shared__ double sums[kThreadsPerBlock];
   const uint32_t lane = threadIdx.x % Lanes, warp = threadIdx.x / Lanes;
@@ -70,7 +70,7 @@ __global__ void combine_bias_gradient(const float* partial, GradientBlocks block
   __syncthreads();
   if (warp > 0 || channel >= blocks.channels) return;
   for (unsigned i = 1; i < kWarps; ++i) sum += sums[i * Lanes + lane];
-  db[channel] = static_cast<float>(sum);
+  assign(db[channel], static_cast<float>(sum));
 }
 
 /// x[0]: what activation_slope() takes; x[1]: the gradient.
@@ -96,10 +96,10 @@ class ArgumentGradient {
 
   size_t workspace_bytes() const { return size_t{count_} * channels_ * sizeof(float); }
 
-  /// v: y for relu and tanh, z for gelu and silu, unused for none. dz may be dy, or null where only
-  /// db is wanted; db may be null, then workspace is not used.
+  /// Tensors and db are of one type. v: y for relu and tanh, z for gelu and silu, unused for none.
+  /// dz may be dy, or null where only db is wanted; db may be null, then workspace is not used.
   void run(const CudaDevice& device, const TensorView& v, const TensorView& dy,
-           const TensorView& dz, float* db, void* workspace) const {
+           const TensorView& dz, void* db, void* workspace) const {
     with_activation(function_, [&](auto function) {
       constexpr Activation F = decltype(function)::value;
       if (db) {
@@ -115,21 +115,23 @@ class ArgumentGradient {
  private:
   template <Activation F>
   void bring_back_and_sum(const CudaDevice& device, const TensorView& v, const TensorView& dy,
-                          const TensorView& dz, float* db, float* partial) const {
-    const TensorView values = F == Activation::none ? TensorView{} : v;
+                          const TensorView& dz, void* db, float* partial) const {
+    const TensorView values = F == Activation::none ? packed_view(nullptr, v.shape, v.dtype) : v;
     const TensorView tensors[] = {values, dy, dz};
     constexpr uint32_t kWarp = 32;
     GradientBlocks blocks{pixels_, channels_, size_, count_, 1};
-    with_channels_at_once(tensors, [&](auto width) {
+    with_items(tensors, [&](auto type, auto width) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(width)::value;
       const uint32_t items = channels_ / V;
       blocks.lanes = std::min(std::bit_ceil(items), kWarp);
-      launch(device, "argument_gradient_and_sum",
+      launch(device, {"argument_gradient_and_sum", bytes_of(values) + bytes_of(dy) + bytes_of(dz)},
              dim3((items + blocks.lanes - 1) / blocks.lanes, count_), kThreadsPerBlock,
-             argument_gradient_kernel<F, V>, slice(values), slice(dy), slice(dz), blocks, partial);
+             argument_gradient_kernel<F, T, V>, slice<T>(values), slice<T>(dy), slice<T>(dz),
+             blocks, partial);
+      launch(device, "combine_bias_gradient", (channels_ + kWarp - 1) / kWarp, kThreadsPerBlock,
+             combine_bias_gradient<kWarp, T>, partial, blocks, static_cast<T*>(db));
     });
-    launch(device, "combine_bias_gradient", (channels_ + kWarp - 1) / kWarp, kThreadsPerBlock,
-           combine_bias_gradient<kWarp>, partial, blocks, db);
   }
 
   Activation function_;

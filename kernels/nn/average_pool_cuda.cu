@@ -15,8 +15,8 @@ __device__ float share_of(const PoolWindows& windows, int oy, int ox, bool with_
 }
 
 /// A thread makes V channels of one output pixel; x is read from memory once.
-template <int V>
-__global__ void average_pool_forward(Slice x, Slice y, PoolWindows windows, Items items,
+template <class T, int V>
+__global__ void average_pool_forward(Slice<T> x, Slice<T> y, PoolWindows windows, Items items,
                                      bool with_padding) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
@@ -39,8 +39,8 @@ __global__ void average_pool_forward(Slice x, Slice y, PoolWindows windows, Item
 
 /// A thread makes V channels of one input pixel: its share of the gradients of all windows that
 /// hold it, in scan order. No atomics.
-template <int V>
-__global__ void average_pool_backward(Slice dy, Slice dx, PoolWindows windows, Items items,
+template <class T, int V>
+__global__ void average_pool_backward(Slice<T> dy, Slice<T> dx, PoolWindows windows, Items items,
                                       bool with_padding) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
@@ -67,22 +67,26 @@ class AveragePoolCuda : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     const TensorView tensors[] = {args.x[0], args.y};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(geometry_.output, V);
-      launch_over(device_, "average_pool_forward", items.count, average_pool_forward<V>,
-                  slice(args.x[0]), slice(args.y), windows_, items, with_padding_);
+      launch_over(device_, {"average_pool_forward", bytes_of(args.x[0]) + bytes_of(args.y)},
+                  items.count, average_pool_forward<T, V>, slice<T>(args.x[0]), slice<T>(args.y),
+                  windows_, items, with_padding_);
     });
   }
 
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
     const TensorView tensors[] = {args.dy, args.dx[0]};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(geometry_.input, V);
-      launch_over(device_, "average_pool_backward", items.count, average_pool_backward<V>,
-                  slice(args.dy), slice(args.dx[0]), windows_, items, with_padding_);
+      launch_over(device_, {"average_pool_backward", bytes_of(args.dy) + bytes_of(args.dx[0])},
+                  items.count, average_pool_backward<T, V>, slice<T>(args.dy), slice<T>(args.dx[0]),
+                  windows_, items, with_padding_);
     });
   }
 

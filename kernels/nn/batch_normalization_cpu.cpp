@@ -50,8 +50,10 @@ class BatchNormalizationCpu : public Kernel {
     float* sum_dy = partial + 2 * blocks_ * channels_;  // over all pixels, of dy
     float* sum_dy_x = sum_dy + channels_;               // and of dy * normalized x
     reduce_gradients(args.x[0], args.dy, mean, inverse, partial, sum_dy, sum_dy_x);
-    if (args.dparameters[0]) std::copy_n(sum_dy_x, channels_, args.dparameters[0]);
-    if (args.dparameters[1]) std::copy_n(sum_dy, channels_, args.dparameters[1]);
+    if (args.dparameters[0])
+      std::copy_n(sum_dy_x, channels_, static_cast<float*>(args.dparameters[0]));
+    if (args.dparameters[1])
+      std::copy_n(sum_dy, channels_, static_cast<float*>(args.dparameters[1]));
     if (!args.dx[0]) return;
     // Running statistics do not depend on x: then only the first term is left.
     const float share =

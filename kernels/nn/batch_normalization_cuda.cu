@@ -25,15 +25,16 @@ struct PixelBlocks {
 
 /// A thread measures one channel of one block of pixels: mean and sum of squared distances from it.
 /// Reads x twice, the second time mostly from the caches.
-__global__ void measure_blocks(Slice x, uint32_t channels, PixelBlocks blocks, float* partial) {
+template <class T>
+__global__ void measure_blocks(Slice<T> x, uint32_t channels, PixelBlocks blocks, float* partial) {
   const uint32_t c = blockIdx.x * kThreads + threadIdx.x, block = blockIdx.y;
   if (c >= channels) return;
   const uint32_t first = blocks.begin(block), size = blocks.size_of(block);
   float mean = 0, squares = 0;
-  for (uint32_t p = 0; p < size; ++p) mean += *x.at(first + p, c);
+  for (uint32_t p = 0; p < size; ++p) mean += to_float(*x.at(first + p, c));
   mean /= static_cast<float>(size);
   for (uint32_t p = 0; p < size; ++p) {
-    const float distance = *x.at(first + p, c) - mean;
+    const float distance = to_float(*x.at(first + p, c)) - mean;
     squares += distance * distance;
   }
   partial[2 * block * channels + c] = mean;
@@ -78,9 +79,9 @@ __global__ void use_running(uint32_t channels, Statistics to) {
   to.inverse[c] = static_cast<float>(1 / sqrt(to.running_variance[c] + to.epsilon));
 }
 
-/// 8 bytes an element; what belongs to channels comes from the caches.
-template <int V>
-__global__ void normalize_elements(Slice x, Slice y, Items items, const float* mean,
+/// Reads and writes each element once; what belongs to channels comes from the caches.
+template <class T, int V>
+__global__ void normalize_elements(Slice<T> x, Slice<T> y, Items items, const float* mean,
                                    const float* inverse, const float* weight, const float* bias) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
@@ -93,9 +94,10 @@ __global__ void normalize_elements(Slice x, Slice y, Items items, const float* m
   }
 }
 
-/// A thread sums dy and dy times normalized x over one channel of one block of pixels: 8 bytes an
-/// element.
-__global__ void sum_gradient_blocks(Slice x, Slice dy, uint32_t channels, PixelBlocks blocks,
+/// A thread sums dy and dy times normalized x over one channel of one block of pixels: reads each
+/// element of both once.
+template <class T>
+__global__ void sum_gradient_blocks(Slice<T> x, Slice<T> dy, uint32_t channels, PixelBlocks blocks,
                                     const float* mean, const float* inverse, float* partial) {
   const uint32_t c = blockIdx.x * kThreads + threadIdx.x, block = blockIdx.y;
   if (c >= channels) return;
@@ -103,16 +105,17 @@ __global__ void sum_gradient_blocks(Slice x, Slice dy, uint32_t channels, PixelB
   const float middle = mean[c], scale = inverse[c];
   float of_dy = 0, of_dy_x = 0;
   for (uint32_t p = 0; p < size; ++p) {
-    const float gradient = *dy.at(first + p, c);
+    const float gradient = to_float(*dy.at(first + p, c));
     of_dy += gradient;
-    of_dy_x += gradient * ((*x.at(first + p, c) - middle) * scale);
+    of_dy_x += gradient * ((to_float(*x.at(first + p, c)) - middle) * scale);
   }
   partial[2 * block * channels + c] = of_dy;
   partial[(2 * block + 1) * channels + c] = of_dy_x;
 }
 
+template <class T>
 __global__ void sum_gradients(const float* partial, uint32_t channels, PixelBlocks blocks,
-                              float* sum_dy, float* sum_dy_x, float* dweight, float* dbias) {
+                              float* sum_dy, float* sum_dy_x, T* dweight, T* dbias) {
   const uint32_t c = blockIdx.x * kThreads + threadIdx.x;
   if (c >= channels) return;
   double of_dy = 0, of_dy_x = 0;
@@ -122,16 +125,16 @@ __global__ void sum_gradients(const float* partial, uint32_t channels, PixelBloc
   }
   sum_dy[c] = static_cast<float>(of_dy);
   sum_dy_x[c] = static_cast<float>(of_dy_x);
-  if (dweight) dweight[c] = static_cast<float>(of_dy_x);
-  if (dbias) dbias[c] = static_cast<float>(of_dy);
+  if (dweight) assign(dweight[c], static_cast<float>(of_dy_x));
+  if (dbias) assign(dbias[c], static_cast<float>(of_dy));
 }
 
-/// dx = weight * inverse * (dy - mean(dy) - normalized x * mean(dy * normalized x)): 12 bytes an
-/// element.
-template <int V>
-__global__ void propagate_gradient(Slice x, Slice dy, Slice dx, Items items, const float* mean,
-                                   const float* inverse, const float* weight, const float* sum_dy,
-                                   const float* sum_dy_x, float share) {
+/// dx = weight * inverse * (dy - mean(dy) - normalized x * mean(dy * normalized x)): reads
+/// two elements and writes one.
+template <class T, int V>
+__global__ void propagate_gradient(Slice<T> x, Slice<T> dy, Slice<T> dx, Items items,
+                                   const float* mean, const float* inverse, const float* weight,
+                                   const float* sum_dy, const float* sum_dy_x, float share) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
     const Floats<V> value = load<V>(x.at(place.pixel, place.channel));
@@ -174,8 +177,12 @@ class BatchNormalizationCuda : public Kernel {
     const Statistics statistics{mean,      mean + channels_, args.parameters[2], args.parameters[3],
                                 momentum_, epsilon_};
     if (args.batch.training) {
-      launch(device_, "batch_normalization_measure", dim3(grid_, blocks_.count), kThreads,
-             measure_blocks, slice(args.x[0]), channels_, blocks_, partial);
+      with_type(args.y.dtype, [&](auto type) {
+        using T = typename decltype(type)::type;
+        launch(device_, {"batch_normalization_measure", bytes_of(args.y)},
+               dim3(grid_, blocks_.count), kThreads, measure_blocks<T>, slice<T>(args.x[0]),
+               channels_, blocks_, partial);
+      });
       launch(device_, "batch_normalization_combine", grid_, kThreads, combine_blocks, partial,
              channels_, blocks_, statistics);
     } else {
@@ -183,12 +190,13 @@ class BatchNormalizationCuda : public Kernel {
              statistics);
     }
     const TensorView tensors[] = {args.x[0], args.y};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(args.y.shape, V);
-      launch_over(device_, "batch_normalization_forward", items.count, normalize_elements<V>,
-                  slice(args.x[0]), slice(args.y), items, mean, mean + channels_,
-                  args.parameters[0], args.parameters[1]);
+      launch_over(device_, {"batch_normalization_forward", 2 * bytes_of(args.y)}, items.count,
+                  normalize_elements<T, V>, slice<T>(args.x[0]), slice<T>(args.y), items, mean,
+                  mean + channels_, args.parameters[0], args.parameters[1]);
     });
   }
 
@@ -198,22 +206,28 @@ class BatchNormalizationCuda : public Kernel {
     auto* partial = static_cast<float*>(args.workspace);
     float* sum_dy = partial + size_t{2} * blocks_.count * channels_;
     float* sum_dy_x = sum_dy + channels_;
-    launch(device_, "batch_normalization_sum_blocks", dim3(grid_, blocks_.count), kThreads,
-           sum_gradient_blocks, slice(args.x[0]), slice(args.dy), channels_, blocks_, mean, inverse,
-           partial);
-    launch(device_, "batch_normalization_sum", grid_, kThreads, sum_gradients, partial, channels_,
-           blocks_, sum_dy, sum_dy_x, args.dparameters[0], args.dparameters[1]);
+    with_type(args.dy.dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      launch(device_, {"batch_normalization_sum_blocks", 2 * bytes_of(args.dy)},
+             dim3(grid_, blocks_.count), kThreads, sum_gradient_blocks<T>, slice<T>(args.x[0]),
+             slice<T>(args.dy), channels_, blocks_, mean, inverse, partial);
+      launch(device_, "batch_normalization_sum", grid_, kThreads, sum_gradients<T>, partial,
+             channels_, blocks_, sum_dy, sum_dy_x, static_cast<T*>(args.dparameters[0]),
+             static_cast<T*>(args.dparameters[1]));
+    });
     if (!args.dx[0]) return;
     // Running statistics do not depend on x: then only the first term is left.
     const float share =
         args.batch.training ? static_cast<float>(1.0 / static_cast<double>(blocks_.pixels)) : 0;
     const TensorView tensors[] = {args.x[0], args.dy, args.dx[0]};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(args.dx[0].shape, V);
-      launch_over(device_, "batch_normalization_backward", items.count, propagate_gradient<V>,
-                  slice(args.x[0]), slice(args.dy), slice(args.dx[0]), items, mean, inverse,
-                  args.parameters[0], sum_dy, sum_dy_x, share);
+      launch_over(device_, {"batch_normalization_backward", 3 * bytes_of(args.dy)}, items.count,
+                  propagate_gradient<T, V>, slice<T>(args.x[0]), slice<T>(args.dy),
+                  slice<T>(args.dx[0]), items, mean, inverse, args.parameters[0], sum_dy, sum_dy_x,
+                  share);
     });
   }
 

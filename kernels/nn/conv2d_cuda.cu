@@ -11,7 +11,8 @@ std::unique_ptr<Kernel> make_conv2d_cuda(const KernelSetup& setup) {
                        .output = setup.output,
                        .window = op.window(setup.inputs[0]),
                        .groups = op.groups,
-                       .bias = op.bias},
+                       .bias = op.bias,
+                       .precision = setup.precision},
       op.activation);
 }
 

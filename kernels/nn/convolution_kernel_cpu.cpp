@@ -85,8 +85,9 @@ OutputGradient ConvolutionKernel::gradient(const BackwardArgs& args) const {
 void ConvolutionKernel::backward(const BackwardArgs& args) {
   const OutputGradient dz = gradient(args);
   void* const workspace = static_cast<std::byte*>(args.workspace) + (fused_ ? 0 : output_bytes());
-  float* const db = geometry_.bias ? args.dparameters[kBias] : nullptr;
-  convolution_->backward_weights(args.x[0], dz, args.dparameters[kWeight], db, workspace);
+  auto* const dw = static_cast<float*>(args.dparameters[kWeight]);
+  auto* const db = geometry_.bias ? static_cast<float*>(args.dparameters[kBias]) : nullptr;
+  convolution_->backward_weights(args.x[0], dz, dw, db, workspace);
   if (args.dx[0]) {
     convolution_->backward_data(dz, args.parameters[kWeight], args.dx[0], workspace);
   }

@@ -18,10 +18,6 @@ size_t aligned(size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-size_t packed_bytes(const Shape& shape) {
-  return aligned(static_cast<size_t>(shape.elements()) * sizeof(float));
-}
-
 }  // namespace
 
 ConvolutionKernelCuda::ConvolutionKernelCuda(const KernelSetup& setup,
@@ -41,6 +37,10 @@ ConvolutionKernelCuda::ConvolutionKernelCuda(const KernelSetup& setup,
   plans_ = make_convolution_plans(device_, shape_, passes);
   const size_t sums = setup.training && shape_.bias ? gradient_.workspace_bytes() : 0;
   workspace_bytes_ = x_at() + std::max(packed_bytes(shape_.input), sums);
+}
+
+size_t ConvolutionKernelCuda::packed_bytes(const Shape& shape) const {
+  return aligned(static_cast<size_t>(shape.elements()) * size_of(dtype()));
 }
 
 size_t ConvolutionKernelCuda::saved_bytes() const {
@@ -70,11 +70,11 @@ void ConvolutionKernelCuda::export_parameter(size_t parameter, const float* stor
 }
 
 void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
-  const float* const bias = shape_.bias ? args.parameters[kBias] : nullptr;
+  const void* const bias = shape_.bias ? args.operands[kBias] : nullptr;
   const TensorView x = packed_x(args.x[0], args.workspace);
   const TensorView z =
-      saves_argument_ ? packed_view(args.saved, shape_.output) : place_of_y(args.y, args.workspace);
-  plans_->forward(x.data, args.parameters[kWeight], bias, z.data, args.workspace);
+      saves_argument_ ? packed(args.saved, shape_.output) : place_of_y(args.y, args.workspace);
+  plans_->forward(x.data, args.operands[kWeight], bias, z.data, args.workspace);
   if (activation_ == Activation::none) {
     return copy_elements(device_, "conv2d_unpack", z, args.y);
   }
@@ -86,12 +86,12 @@ void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
 
 /// dz, as plans can use it; also writes the bias's gradient.
 TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) const {
-  float* const db = shape_.bias ? args.dparameters[kBias] : nullptr;
+  void* const db = shape_.bias ? args.dparameters[kBias] : nullptr;
   const TensorView v =
-      saves_argument_ ? packed_view(const_cast<void*>(args.saved), shape_.output) : args.y;
+      saves_argument_ ? packed(const_cast<void*>(args.saved), shape_.output) : args.y;
   const bool same = activation_ == Activation::none && plain(args.dy);
   const TensorView dz =
-      same ? TensorView{} : packed_view(at(args.workspace, y_at()), shape_.output);
+      same ? packed(nullptr, shape_.output) : packed(at(args.workspace, y_at()), shape_.output);
   gradient_.run(device_, v, args.dy, dz, db, at(args.workspace, x_at()));
   return same ? args.dy : dz;
 }
@@ -102,7 +102,7 @@ void ConvolutionKernelCuda::backward(const BackwardArgs& args) {
   plans_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
   if (!args.dx[0]) return;
   const TensorView dx = place_of_x(args.dx[0], args.workspace);
-  plans_->backward_data(dz.data, args.parameters[kWeight], dx.data, args.workspace);
+  plans_->backward_data(dz.data, args.operands[kWeight], dx.data, args.workspace);
   copy_elements(device_, "conv2d_unpack", dx, args.dx[0]);
 }
 

@@ -8,15 +8,15 @@
 
 namespace engine {
 
-/// The bias is part of the forward plan, which moves 4 bytes an element of x and of y. An
-/// activation is a pass of its own, 8 bytes an element of y: cuDNN's ReLU may turn NaN into 0 (none
+/// The bias is part of the forward plan. An activation is a pass of its own that reads and writes
+/// y once: cuDNN's ReLU may turn NaN into 0 (none
 /// of its fast engines says that it does not), and then a step that has failed would look good.
 /// Where backward needs the activation's argument z (gelu, silu), the plan writes it into saved
 /// memory. Backward first makes dz and the bias's gradient in one pass (see
 /// argument_gradient_cuda.h), then runs the two plans on dz.
 ///
-/// Plans are for packed tensors: pitches are not known when plans are made. A slice costs a copy of
-/// 8 bytes an element, but y and dy of an activation do not: its passes write and read any pitch.
+/// Plans are for packed tensors: pitches are not known when plans are made. A slice costs a copy,
+/// but y and dy of an activation do not: its passes write and read any pitch.
 class ConvolutionKernelCuda : public Kernel {
  public:
   ConvolutionKernelCuda(const KernelSetup& setup, const ConvolutionShape& shape,
@@ -49,6 +49,11 @@ class ConvolutionKernelCuda : public Kernel {
 
   // The workspace: the plans' own, then a packed tensor like y, then one like x. The place of x
   // also holds the partial sums of the bias's gradient, which are done with before x comes.
+  DType dtype() const { return storage_type(shape_.precision); }
+  TensorView packed(void* data, const Shape& shape) const {
+    return packed_view(data, shape, dtype());
+  }
+  size_t packed_bytes(const Shape& shape) const;  ///< with space to the next aligned address
   size_t y_at() const;
   size_t x_at() const;
   static std::byte* at(void* workspace, size_t offset) {
@@ -61,15 +66,15 @@ class ConvolutionKernelCuda : public Kernel {
     return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
   }
   TensorView place_of_y(const TensorView& y, void* workspace) const {
-    return plain(y) ? y : packed_view(at(workspace, y_at()), shape_.output);
+    return plain(y) ? y : packed(at(workspace, y_at()), shape_.output);
   }
   TensorView place_of_x(const TensorView& x, void* workspace) const {
-    return plain(x) ? x : packed_view(at(workspace, x_at()), shape_.input);
+    return plain(x) ? x : packed(at(workspace, x_at()), shape_.input);
   }
   TensorView packed_x(const TensorView& x, void* workspace) const {
-    const TensorView packed = place_of_x(x, workspace);
-    copy_elements(device_, "conv2d_pack", x, packed);
-    return packed;
+    const TensorView place = place_of_x(x, workspace);
+    copy_elements(device_, "conv2d_pack", x, place);
+    return place;
   }
   TensorView argument_gradient(const BackwardArgs& args) const;
 

@@ -11,7 +11,8 @@ std::unique_ptr<Kernel> make_dense_cuda(const KernelSetup& setup) {
       ConvolutionShape{.input = setup.inputs[0],
                        .output = setup.output,
                        .window = {.out_h = 1, .out_w = 1},
-                       .bias = op.bias},
+                       .bias = op.bias,
+                       .precision = setup.precision},
       op.activation);
 }
 

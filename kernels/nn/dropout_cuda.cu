@@ -18,20 +18,28 @@ struct Draw {
   uint32_t channels;
 };
 
-/// Reads and writes each element once, 8 bytes; the mask is drawn again in backward and never
+/// Reads and writes each element once; the mask is drawn again in backward and never
 /// stored. Four channels that lie in one block of Philox words cost one draw.
-template <int V>
-__global__ void dropout_kernel(Slice from, Slice to, Items items, Draw draw) {
+template <class T, int V>
+__global__ void dropout_kernel(Slice<T> from, Slice<T> to, Items items, Draw draw) {
   const uint32_t epoch = draw.state->epoch;
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
     const uint32_t n = draw.pixels.divide(place.pixel);
     const uint32_t element = draw.pixels.remainder(place.pixel, n) * draw.channels + place.channel;
-    const Philox4 words = draw.key.draw(element / 4, epoch, static_cast<uint32_t>(draw.samples[n]));
+    const auto sample = static_cast<uint32_t>(draw.samples[n]);
     Floats<V> values = load<V>(from.at(place.pixel, place.channel));
-    for (int v = 0; v < V; ++v) {
-      const uint32_t word = words.word[(element + static_cast<uint32_t>(v)) % 4];
-      values.at[v] *= word < draw.threshold ? 0.0f : draw.scale;
+    if constexpr (V == 1) {
+      const Philox4 words = draw.key.draw(element / 4, epoch, sample);
+      values.at[0] *= words.word[element % 4] < draw.threshold ? 0.0f : draw.scale;
+    } else {
+      for (int v = 0; v < V; v += 4) {
+        const Philox4 words =
+            draw.key.draw((element + static_cast<uint32_t>(v)) / 4, epoch, sample);
+        for (int i = 0; i < 4; ++i) {
+          values.at[v + i] *= words.word[i] < draw.threshold ? 0.0f : draw.scale;
+        }
+      }
     }
     store(to.at(place.pixel, place.channel), values);
   }
@@ -63,11 +71,12 @@ class DropoutCuda : public Kernel {
                     .pixels = Divider(static_cast<uint32_t>(to.shape.h * to.shape.w)),
                     .channels = static_cast<uint32_t>(to.shape.c)};
     const TensorView tensors[] = {from, to};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(to.shape, V);
-      launch_over(device_, "dropout", items.count, dropout_kernel<V>, slice(from), slice(to), items,
-                  draw);
+      launch_over(device_, {"dropout", 2 * bytes_of(to)}, items.count, dropout_kernel<T, V>,
+                  slice<T>(from), slice<T>(to), items, draw);
     });
   }
 

@@ -10,14 +10,15 @@
 namespace engine {
 
 /// The tensors that a kernel reads.
-template <int N>
+template <class T, int N>
 struct Inputs {
-  Slice of[N];
+  Slice<T> of[N];
 };
 
 /// function: a struct with __device__ float operator()(const float (&x)[N]) const.
-template <int V, int N, class Function>
-__global__ void map_elements_kernel(Inputs<N> from, Slice to, Items items, Function function) {
+template <class T, int V, int N, class Function>
+__global__ void map_elements_kernel(Inputs<T, N> from, Slice<T> to, Items items,
+                                    Function function) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
     Floats<V> in[N], out;
@@ -31,22 +32,22 @@ __global__ void map_elements_kernel(Inputs<N> from, Slice to, Items items, Funct
   }
 }
 
-/// to = function of the elements of from at the same place; to may be one of from.
+/// to = function of the elements of from at the same place; to may be one of from. All are of one
+/// type.
 template <int N, class Function>
 void map_elements(const CudaDevice& device, const char* name, const Function& function,
                   const TensorView (&from)[N], const TensorView& to) {
   TensorView all[N + 1];
-  Inputs<N> inputs;
-  for (int k = 0; k < N; ++k) {
-    all[k] = from[k];
-    inputs.of[k] = slice(from[k]);
-  }
+  std::copy_n(from, N, all);
   all[N] = to;
-  with_channels_at_once(all, [&](auto v) {
+  with_items(all, [&](auto type, auto v) {
+    using T = typename decltype(type)::type;
     constexpr int V = decltype(v)::value;
+    Inputs<T, N> inputs;
+    for (int k = 0; k < N; ++k) inputs.of[k] = slice<T>(from[k]);
     const Items items = items_of(to.shape, V);
-    launch_over(device, name, items.count, map_elements_kernel<V, N, Function>, inputs, slice(to),
-                items, function);
+    launch_over(device, {name, (N + 1) * bytes_of(to)}, items.count,
+                map_elements_kernel<T, V, N, Function>, inputs, slice<T>(to), items, function);
   });
 }
 

@@ -18,7 +18,7 @@ class FlattenCuda : public Kernel {
   /// Both are packed: the same bytes under another shape.
   void copy(const TensorView& from, const TensorView& to) {
     if (from.data == to.data) return;
-    device_.copy(to.data, from.data, static_cast<size_t>(to.shape.elements()) * sizeof(float));
+    device_.copy(to.data, from.data, static_cast<size_t>(to.shape.elements()) * size_of(to.dtype));
   }
 
   CudaDevice& device_;

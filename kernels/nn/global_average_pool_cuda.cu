@@ -8,8 +8,8 @@ namespace {
 
 /// A thread makes V channels of one image's mean: reads x once. A row's sum is added to the total
 /// as a whole, as on the CPU, so that rounding errors grow with height plus width.
-template <int V>
-__global__ void global_average_pool_forward(Slice x, Slice y, Items items, uint32_t height,
+template <class T, int V>
+__global__ void global_average_pool_forward(Slice<T> x, Slice<T> y, Items items, uint32_t height,
                                             uint32_t width, float share) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
@@ -29,8 +29,8 @@ __global__ void global_average_pool_forward(Slice x, Slice y, Items items, uint3
 }
 
 /// A thread makes V channels of one pixel of dx; dy comes from the caches.
-template <int V>
-__global__ void global_average_pool_backward(Slice dy, Slice dx, Items items, Divider pixels,
+template <class T, int V>
+__global__ void global_average_pool_backward(Slice<T> dy, Slice<T> dx, Items items, Divider pixels,
                                              float share) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto place = items.place<V>(item);
@@ -52,24 +52,28 @@ class GlobalAveragePoolCuda : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     const TensorView tensors[] = {args.x[0], args.y};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(args.y.shape, V);
-      launch_over(device_, "global_average_pool_forward", items.count,
-                  global_average_pool_forward<V>, slice(args.x[0]), slice(args.y), items,
-                  static_cast<uint32_t>(shape_.h), static_cast<uint32_t>(shape_.w), share_);
+      launch_over(device_, {"global_average_pool_forward", bytes_of(args.x[0]) + bytes_of(args.y)},
+                  items.count, global_average_pool_forward<T, V>, slice<T>(args.x[0]),
+                  slice<T>(args.y), items, static_cast<uint32_t>(shape_.h),
+                  static_cast<uint32_t>(shape_.w), share_);
     });
   }
 
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
     const TensorView tensors[] = {args.dy, args.dx[0]};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       constexpr int V = decltype(v)::value;
       const Items items = items_of(shape_, V);
-      launch_over(device_, "global_average_pool_backward", items.count,
-                  global_average_pool_backward<V>, slice(args.dy), slice(args.dx[0]), items,
-                  Divider(static_cast<uint32_t>(shape_.h * shape_.w)), share_);
+      launch_over(
+          device_, {"global_average_pool_backward", bytes_of(args.dy) + bytes_of(args.dx[0])},
+          items.count, global_average_pool_backward<T, V>, slice<T>(args.dy), slice<T>(args.dx[0]),
+          items, Divider(static_cast<uint32_t>(shape_.h * shape_.w)), share_);
     });
   }
 

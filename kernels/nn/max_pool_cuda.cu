@@ -8,9 +8,9 @@ namespace {
 
 /// A thread makes V channels of one output pixel. Reads each input value once from memory (windows
 /// that overlap find it in the caches), writes y and, in training, the winner's place in its
-/// window: 4 + 4 (stride 1) to 16 + 4 bytes an output, and a byte or two for the place.
-template <int V, class Number, bool Note>
-__global__ void max_pool_forward(Slice x, Slice y, Number* places, PoolWindows windows,
+/// window, which is a byte or two.
+template <class T, int V, class Number, bool Note>
+__global__ void max_pool_forward(Slice<T> x, Slice<T> y, Number* places, PoolWindows windows,
                                  Items items) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto [pixel, channel] = items.place<V>(item);
@@ -45,9 +45,9 @@ __global__ void max_pool_forward(Slice x, Slice y, Number* places, PoolWindows w
 /// A thread makes V channels of one input pixel: it looks at the windows that hold the pixel and
 /// adds the gradients of those that chose it, in scan order. No atomics, so the same bits every
 /// time.
-template <int V, class Number>
-__global__ void max_pool_backward(Slice dy, Slice dx, const Number* places, PoolWindows windows,
-                                  Items items, uint32_t channels) {
+template <class T, int V, class Number>
+__global__ void max_pool_backward(Slice<T> dy, Slice<T> dx, const Number* places,
+                                  PoolWindows windows, Items items, uint32_t channels) {
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto [pixel, channel] = items.place<V>(item);
     const auto [n, iy, ix] = windows.input.place(pixel);
@@ -84,11 +84,14 @@ class MaxPoolCuda : public Kernel {
 
   void forward(const ForwardArgs& args) override {
     const TensorView tensors[] = {args.x[0], args.y};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       const Items items = items_of(geometry_.output, v);
       const auto kernel =
-          training_ ? max_pool_forward<v, Number, true> : max_pool_forward<v, Number, false>;
-      launch_over(device_, "max_pool_forward", items.count, kernel, slice(args.x[0]), slice(args.y),
+          training_ ? max_pool_forward<T, v, Number, true> : max_pool_forward<T, v, Number, false>;
+      launch_over(device_,
+                  {"max_pool_forward", bytes_of(args.x[0]) + bytes_of(args.y) + places_bytes()},
+                  items.count, kernel, slice<T>(args.x[0]), slice<T>(args.y),
                   static_cast<Number*>(args.saved), windows_, items);
     });
   }
@@ -96,17 +99,22 @@ class MaxPoolCuda : public Kernel {
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
     const TensorView tensors[] = {args.dy, args.dx[0]};
-    with_channels_at_once(tensors, [&](auto v) {
+    with_items(tensors, [&](auto type, auto v) {
+      using T = typename decltype(type)::type;
       const Items items = items_of(geometry_.input, v);
-      launch_over(device_, "max_pool_backward", items.count, max_pool_backward<v, Number>,
-                  slice(args.dy), slice(args.dx[0]), static_cast<const Number*>(args.saved),
-                  windows_, items, static_cast<uint32_t>(geometry_.input.c));
+      launch_over(device_,
+                  {"max_pool_backward", bytes_of(args.dy) + bytes_of(args.dx[0]) + places_bytes()},
+                  items.count, max_pool_backward<T, v, Number>, slice<T>(args.dy),
+                  slice<T>(args.dx[0]), static_cast<const Number*>(args.saved), windows_, items,
+                  static_cast<uint32_t>(geometry_.input.c));
     });
   }
 
   std::string implementation() const override { return "cuda"; }
 
  private:
+  double places_bytes() const { return static_cast<double>(saved_bytes()); }
+
   CudaDevice& device_;
   PoolGeometryOf<int> geometry_;
   PoolWindows windows_;

@@ -16,7 +16,8 @@ struct RowLoss {
 
 /// A warp makes one row: reads the logits twice (the second time from the cache), writes the
 /// probabilities, and the row's loss and hit. Sums are in double precision.
-__global__ void softmax_rows(const float* x, float* y, const int32_t* labels, RowLoss* losses,
+template <class T>
+__global__ void softmax_rows(const T* x, float* y, const int32_t* labels, RowLoss* losses,
                              uint32_t rows, uint32_t classes, double smoothing) {
   const uint32_t lane = threadIdx.x % 32;
   const uint32_t row = blockIdx.x * kRowsPerBlock + threadIdx.x / 32;
@@ -24,11 +25,12 @@ __global__ void softmax_rows(const float* x, float* y, const int32_t* labels, Ro
   x += static_cast<size_t>(row) * classes;
   y += static_cast<size_t>(row) * classes;
   // The first of the largest; NaN is never larger.
-  float best = x[0];
+  float best = to_float(x[0]);
   uint32_t where = 0;
   for (uint32_t k = lane; k < classes; k += 32) {
-    if (x[k] > best) {
-      best = x[k];
+    const float value = to_float(x[k]);
+    if (value > best) {
+      best = value;
       where = k;
     }
   }
@@ -43,17 +45,18 @@ __global__ void softmax_rows(const float* x, float* y, const int32_t* labels, Ro
   const double top = best;
   double sum = 0, distance = 0;  // distance: sum over classes of top - x
   for (uint32_t k = lane; k < classes; k += 32) {
-    const double z = x[k] - top;
+    const double z = to_float(x[k]) - top;
     sum += exp(z);
     distance -= z;
   }
   sum = warp_sum(sum);
   distance = warp_sum(distance);
-  for (uint32_t k = lane; k < classes; k += 32) y[k] = static_cast<float>(exp(x[k] - top) / sum);
+  for (uint32_t k = lane; k < classes; k += 32)
+    y[k] = static_cast<float>(exp(to_float(x[k]) - top) / sum);
   if (!labels || lane != 0) return;
   const auto label = static_cast<uint32_t>(labels[row]);
   const double log_sum = log(sum);
-  double loss = (1 - smoothing) * (log_sum - (x[label] - top));
+  double loss = (1 - smoothing) * (log_sum - (to_float(x[label]) - top));
   if (smoothing > 0) loss += smoothing * (log_sum + distance / classes);
   losses[row] = {loss, label == where ? 1u : 0u};
 }
@@ -78,13 +81,14 @@ __global__ void add_losses(const RowLoss* losses, uint32_t rows, StepState* stat
   if (!isfinite(loss)) state->nonfinite = 1;
 }
 
-/// dx = (p - target) / n: 8 bytes an element.
-__global__ void softmax_backward(const float* y, float* dx, const int32_t* labels, uint32_t count,
+/// dx = (p - target) / n. Reads and writes each element once.
+template <class T>
+__global__ void softmax_backward(const float* y, T* dx, const int32_t* labels, uint32_t count,
                                  Divider classes, float at_label, float elsewhere, float share) {
   for (uint32_t i = first_item(); i < count; i += item_stride()) {
     const uint32_t row = classes.divide(i), k = classes.remainder(i, row);
     const float target = static_cast<uint32_t>(labels[row]) == k ? at_label : elsewhere;
-    dx[i] = (y[i] - target) * share;
+    assign(dx[i], (y[i] - target) * share);
   }
 }
 
@@ -102,9 +106,13 @@ class SoftmaxCrossEntropyCuda : public Kernel {
   void forward(const ForwardArgs& args) override {
     auto* losses = static_cast<RowLoss*>(args.workspace);
     const int32_t* labels = args.batch.labels;
-    launch(device_, "softmax_rows", (rows_ + kRowsPerBlock - 1) / kRowsPerBlock, 32 * kRowsPerBlock,
-           softmax_rows, args.x[0].f32(), args.y.f32(), labels, losses, rows_, classes_,
-           smoothing_);
+    const unsigned blocks = (rows_ + kRowsPerBlock - 1) / kRowsPerBlock;
+    with_type(args.x[0].dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      launch(device_, {"softmax_rows", bytes_of(args.x[0]) + bytes_of(args.y)}, blocks,
+             32 * kRowsPerBlock, softmax_rows<T>, static_cast<const T*>(args.x[0].data),
+             args.y.f32(), labels, losses, rows_, classes_, smoothing_);
+    });
     if (!labels) return;
     launch(device_, "add_losses", 1, kSumThreads, add_losses, losses, rows_, args.batch.state);
   }
@@ -112,10 +120,14 @@ class SoftmaxCrossEntropyCuda : public Kernel {
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
     const double spread = smoothing_ / classes_;
-    launch_over(device_, "softmax_backward", int64_t{rows_} * classes_, softmax_backward,
-                args.y.f32(), args.dx[0].f32(), args.batch.labels, rows_ * classes_,
-                Divider(classes_), static_cast<float>(1 - smoothing_ + spread),
-                static_cast<float>(spread), static_cast<float>(1.0 / rows_));
+    with_type(args.dx[0].dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      launch_over(device_, {"softmax_backward", bytes_of(args.y) + bytes_of(args.dx[0])},
+                  int64_t{rows_} * classes_, softmax_backward<T>, args.y.f32(),
+                  static_cast<T*>(args.dx[0].data), args.batch.labels, rows_ * classes_,
+                  Divider(classes_), static_cast<float>(1 - smoothing_ + spread),
+                  static_cast<float>(spread), static_cast<float>(1.0 / rows_));
+    });
   }
 
   std::string implementation() const override { return "cuda"; }

@@ -31,7 +31,7 @@ class AdamCpu : public ArenaOptimizer {
     const float b2 = static_cast<float>(beta2_), a2 = static_cast<float>(1 - beta2_);
     const float tiny = epsilon_;
     float *p = args.parameters, *m = args.moments[0], *v = args.moments[1];
-    const float* g = args.gradients;
+    const auto* g = static_cast<const float*>(args.gradients);
     parallel_ranges(args.elements, kGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {

@@ -51,7 +51,8 @@ void ArenaOptimizer::update(const UpdateArgs& args) {
   StepState& state = *args.state;
   double norm = 0;
   if (!state.nonfinite) {
-    norm = state.gradient_norm = std::sqrt(sum_of_squares(args.gradients, args.elements));
+    norm = state.gradient_norm =
+        std::sqrt(sum_of_squares(static_cast<const float*>(args.gradients), args.elements));
     if (!std::isfinite(norm) || !all_finite(args.parameters, args.elements)) state.nonfinite = 1;
   }
   if (state.nonfinite) return undo(args);

@@ -50,15 +50,16 @@ __device__ void decide(const Partial* partial, double clip_norm, const float* ra
   decision->t = static_cast<double>(state->step);
 }
 
-/// Reads gradients and parameters once, 8 bytes an element. The block that is done last adds what
+/// Reads gradients and parameters once. The block that is done last adds what
 /// all have found, in the blocks' order.
-__global__ void measure_step(const float* gradients, const float* parameters, uint32_t count,
+template <class G>
+__global__ void measure_step(const G* gradients, const float* parameters, uint32_t count,
                              Partial* partial, double clip_norm, const float* rates,
                              uint64_t samples, StepState* state, StepDecision* decision) {
   double squares = 0;
   float zeros = 0;  // a NaN or an infinity times 0 is NaN, and stays one in the sum
   for (uint32_t i = first_item(); i < count; i += item_stride()) {
-    const double gradient = gradients[i];
+    const double gradient = to_float(gradients[i]);
     squares += gradient * gradient;
     zeros += parameters[i] * 0.0f;
   }
@@ -92,10 +93,14 @@ ArenaOptimizerCuda::ArenaOptimizerCuda(const Optimizer& optimizer, Device& devic
 
 void ArenaOptimizerCuda::update(const UpdateArgs& args) {
   auto* decision = static_cast<StepDecision*>(decision_.data());
-  launch(device_, "measure_step", blocks_of(args.elements), kThreads, measure_step, args.gradients,
-         args.parameters, static_cast<uint32_t>(args.elements),
-         static_cast<Partial*>(partial_.data()), clip_norm_, args.learning_rates,
-         static_cast<uint64_t>(args.samples), args.state, decision);
+  with_type(args.gradient_type, [&](auto type) {
+    using G = typename decltype(type)::type;
+    const double bytes = static_cast<double>(args.elements) * (sizeof(float) + sizeof(G));
+    launch(device_, {"measure_step", bytes}, blocks_of(args.elements), kThreads, measure_step<G>,
+           static_cast<const G*>(args.gradients), args.parameters,
+           static_cast<uint32_t>(args.elements), static_cast<Partial*>(partial_.data()), clip_norm_,
+           args.learning_rates, static_cast<uint64_t>(args.samples), args.state, decision);
+  });
   apply(args, decision);
   launch_over(device_, "put_back", args.state_elements, put_back, args.state_parameters,
               args.state_parameters_before, static_cast<uint32_t>(args.state_elements), decision);

@@ -38,9 +38,9 @@ class ArenaOptimizerCuda : public OptimizerKernel {
 
 /// One element's new value from its gradient, parameter and moments: Rule is a struct with
 /// prepare(decision), once a thread, and step(p, g, m0, m1), where g counts with scale and L2
-/// decay.
-template <class Rule>
-__global__ void update_arenas(Rule rule, float* p, const float* g, float* m0, float* m1,
+/// decay. operands: the new values again, rounded to the gradients' type; null: none.
+template <class Rule, class G>
+__global__ void update_arenas(Rule rule, float* p, G* operands, const G* g, float* m0, float* m1,
                               uint32_t count, float l2, const StepDecision* decision) {
   if (!decision->applies) return;
   rule.prepare(*decision);
@@ -48,8 +48,9 @@ __global__ void update_arenas(Rule rule, float* p, const float* g, float* m0, fl
   for (uint32_t i = first_item(); i < count; i += item_stride()) {
     float parameter = p[i];
     float first = m0 ? m0[i] : 0, second = m1 ? m1[i] : 0;
-    rule.step(parameter, g[i] * scale + l2 * parameter, first, second);
+    rule.step(parameter, to_float(g[i]) * scale + l2 * parameter, first, second);
     p[i] = parameter;
+    if (operands) assign(operands[i], parameter);
     if (m0) m0[i] = first;
     if (m1) m1[i] = second;
   }
@@ -58,10 +59,16 @@ __global__ void update_arenas(Rule rule, float* p, const float* g, float* m0, fl
 template <class Rule>
 void launch_update(const CudaDevice& device, const char* name, const Rule& rule,
                    const UpdateArgs& args, int moments, float l2, const StepDecision* decision) {
-  launch_over(device, name, args.elements, update_arenas<Rule>, rule, args.parameters,
-              args.gradients, moments > 0 ? args.moments[0] : nullptr,
-              moments > 1 ? args.moments[1] : nullptr, static_cast<uint32_t>(args.elements), l2,
-              decision);
+  with_type(args.gradient_type, [&](auto type) {
+    using G = typename decltype(type)::type;
+    const size_t each = 2 * sizeof(float) * static_cast<size_t>(1 + moments) + sizeof(G) +
+                        (args.operands ? sizeof(G) : 0);
+    launch_over(device, {name, static_cast<double>(args.elements) * static_cast<double>(each)},
+                args.elements, update_arenas<Rule, G>, rule, args.parameters,
+                static_cast<G*>(args.operands), static_cast<const G*>(args.gradients),
+                moments > 0 ? args.moments[0] : nullptr, moments > 1 ? args.moments[1] : nullptr,
+                static_cast<uint32_t>(args.elements), l2, decision);
+  });
 }
 
 }  // namespace engine

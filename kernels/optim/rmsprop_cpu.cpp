@@ -31,7 +31,7 @@ class RmsPropCpu : public ArenaOptimizer {
   template <bool Momentum>
   void run(const UpdateArgs& args, float rate, float scale) const {
     float *p = args.parameters, *v = args.moments[0], *m = Momentum ? args.moments[1] : nullptr;
-    const float* g = args.gradients;
+    const auto* g = static_cast<const float*>(args.gradients);
     const float decay = weight_decay_, rho = rho_, rest = rest_, keep = momentum_, tiny = epsilon_;
     parallel_ranges(args.elements, kGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd

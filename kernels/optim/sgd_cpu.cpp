@@ -24,7 +24,7 @@ class SgdCpu : public ArenaOptimizer {
  private:
   void plain(const UpdateArgs& args, float rate, float scale) const {
     float* p = args.parameters;
-    const float* g = args.gradients;
+    const auto* g = static_cast<const float*>(args.gradients);
     const float decay = weight_decay_;
     parallel_ranges(args.elements, kGrain, [=](int64_t begin, int64_t end) {
 #pragma omp simd
@@ -34,7 +34,7 @@ class SgdCpu : public ArenaOptimizer {
 
   void with_momentum(const UpdateArgs& args, float rate, float scale) const {
     float *p = args.parameters, *m = args.moments[0];
-    const float* g = args.gradients;
+    const auto* g = static_cast<const float*>(args.gradients);
     const float decay = weight_decay_, keep = momentum_;
     const float look_ahead = nesterov_ ? keep : 1.0f, now = nesterov_ ? 1.0f : 0.0f;
     parallel_ranges(args.elements, kGrain, [=](int64_t begin, int64_t end) {

@@ -1,10 +1,13 @@
 // In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
 // precision. Holds its callers to cuDNN's rules: aligned addresses, only passes that were planned,
-// and nothing of theirs in the workspace.
+// and nothing of theirs in the workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines
+// may.
 
 #include "engine/cuda/convolution.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
@@ -82,22 +85,81 @@ struct Loops {
   }
 };
 
+/// The float nearest to value that has only so many bits of mantissa, of two equally near ones the
+/// even one.
+float round_mantissa(float value, int bits) {
+  constexpr int kMantissa = 23;
+  if (!std::isfinite(value)) return value;
+  const auto word = std::bit_cast<uint32_t>(value);
+  const int dropped = kMantissa - bits;
+  const uint32_t half = (1u << (dropped - 1)) - 1 + (word >> dropped & 1);
+  return std::bit_cast<float>((word + half) >> dropped << dropped);
+}
+
+/// A tensor's memory as numbers.
+class Numbers {
+ public:
+  Numbers(const void* data, Precision precision) : data_(data), precision_(precision) {}
+
+  double operator[](size_t i) const {
+    if (precision_ != Precision::bf16) return static_cast<const float*>(data_)[i];
+    return std::bit_cast<float>(uint32_t{static_cast<const uint16_t*>(data_)[i]} << 16);
+  }
+  /// As a product takes it.
+  double factor(size_t i) const {
+    constexpr int kTf32 = 10;
+    const double value = (*this)[i];
+    return precision_ == Precision::tf32 ? round_mantissa(static_cast<float>(value), kTf32) : value;
+  }
+  void put(size_t i, double value) const {
+    constexpr int kBf16 = 7;
+    const auto number = static_cast<float>(value);
+    if (precision_ == Precision::bf16) {
+      const float rounded = round_mantissa(number, kBf16);
+      static_cast<uint16_t*>(const_cast<void*>(data_))[i] =
+          static_cast<uint16_t>(std::bit_cast<uint32_t>(rounded) >> 16 | std::isnan(number));
+    } else {
+      static_cast<float*>(const_cast<void*>(data_))[i] = number;
+    }
+  }
+
+ private:
+  const void* data_;
+  Precision precision_;
+};
+
 /// The channels of an image, and nothing between them.
-void store(const std::vector<double>& sums, const Image& image, float* to) {
+void store(const std::vector<double>& sums, const Image& image, const Numbers& to) {
   for (int64_t pixel = 0; pixel < image.shape.pixels(); ++pixel) {
     const size_t first = index(pixel * image.pitch);
-    std::copy_n(sums.begin() + static_cast<std::ptrdiff_t>(first), image.shape.c, to + first);
+    for (size_t c = 0; c < index(image.shape.c); ++c) to.put(first + c, sums[first + c]);
   }
 }
 
-void forward(const Loops& loops, const float* x, const float* w, const float* bias, float* y) {
+void forward(const Loops& loops, Numbers x, Numbers w, const Numbers* bias, Numbers y) {
   std::vector<double> sums(loops.y.elements());
-  loops.for_products([&](size_t xi, size_t yi, size_t wi) { sums[yi] += double{x[xi]} * w[wi]; });
+  loops.for_products(
+      [&](size_t xi, size_t yi, size_t wi) { sums[yi] += x.factor(xi) * w.factor(wi); });
   for (size_t i = 0; i < sums.size(); ++i) {
     const size_t channel = i % index(loops.y.pitch);
-    if (bias && channel < index(loops.shape.output.c)) sums[i] += bias[channel];
+    if (bias && channel < index(loops.shape.output.c)) sums[i] += (*bias)[channel];
+    if (loops.shape.relu) sums[i] = sums[i] > 0 ? sums[i] : 0;
   }
   store(sums, loops.y, y);
+}
+
+void backward_data(const Loops& loops, Numbers dy, Numbers w, Numbers dx) {
+  std::vector<double> sums(loops.x.elements());
+  loops.for_products(
+      [&](size_t xi, size_t yi, size_t wi) { sums[xi] += dy.factor(yi) * w.factor(wi); });
+  store(sums, loops.x, dx);
+}
+
+void backward_filter(const Loops& loops, Numbers x, Numbers dy, Numbers dw) {
+  std::vector<double> sums(index(loops.shape.weights()));
+  loops.for_products(
+      [&](size_t xi, size_t yi, size_t wi) { sums[wi] += x.factor(xi) * dy.factor(yi); });
+  for (size_t i = 0; i < sums.size(); ++i) dw.put(i, sums[i]);
 }
 
 class PlainConvolution final : public ConvolutionPlans {
@@ -111,31 +173,26 @@ class PlainConvolution final : public ConvolutionPlans {
 
   void forward(const void* x, const void* w, const void* bias, void* y, void* workspace) override {
     if ((bias != nullptr) != loops_.shape.bias) throw std::runtime_error("bias is not as planned");
-    queue(ConvolutionPass::forward, {x, w, bias, y}, workspace, [=, loops = loops_] {
-      engine::forward(loops, floats(x), floats(w), floats(bias), static_cast<float*>(y));
-    });
+    queue(ConvolutionPass::forward, {x, w, bias, y}, workspace,
+          [loops = loops_, x = of(x), w = of(w), b = of(bias), y = of(y)] {
+            engine::forward(loops, x, w, loops.shape.bias ? &b : nullptr, y);
+          });
   }
   void backward_data(const void* dy, const void* w, void* dx, void* workspace) override {
-    queue(ConvolutionPass::backward_data, {dy, w, dx}, workspace, [=, loops = loops_] {
-      std::vector<double> sums(loops.x.elements());
-      loops.for_products([&](size_t xi, size_t yi, size_t wi) {
-        sums[xi] += double{floats(dy)[yi]} * floats(w)[wi];
-      });
-      store(sums, loops.x, static_cast<float*>(dx));
-    });
+    queue(ConvolutionPass::backward_data, {dy, w, dx}, workspace,
+          [loops = loops_, dy = of(dy), w = of(w), dx = of(dx)] {
+            engine::backward_data(loops, dy, w, dx);
+          });
   }
   void backward_filter(const void* x, const void* dy, void* dw, void* workspace) override {
-    queue(ConvolutionPass::backward_filter, {x, dy, dw}, workspace, [=, loops = loops_] {
-      std::vector<double> sums(index(loops.shape.weights()));
-      loops.for_products([&](size_t xi, size_t yi, size_t wi) {
-        sums[wi] += double{floats(x)[xi]} * floats(dy)[yi];
-      });
-      std::copy(sums.begin(), sums.end(), static_cast<float*>(dw));
-    });
+    queue(ConvolutionPass::backward_filter, {x, dy, dw}, workspace,
+          [loops = loops_, x = of(x), dy = of(dy), dw = of(dw)] {
+            engine::backward_filter(loops, x, dy, dw);
+          });
   }
 
  private:
-  static const float* floats(const void* data) { return static_cast<const float*>(data); }
+  Numbers of(const void* data) const { return {data, loops_.shape.precision}; }
 
   void queue(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace,
              const std::function<void()>& work) {

@@ -76,6 +76,25 @@ TEST_F(EngineWithGpu, GivesTheSameBytesAgainAndAfterAResume) {
   EXPECT_EQ(weights("one"), weights("three"));
 }
 
+TEST_F(EngineWithGpu, TrainsInEveryPrecision) {
+  std::map<std::string, double> losses;
+  for (const std::string precision : {"fp32", "tf32", "bf16"}) {
+    const ProcessResult result = run({"run", file_, "--device", "cuda", "--set",
+                                      "precision=" + precision, "--out", folder_ / precision});
+    ASSERT_EXIT_CODE(result, 0);
+    losses[precision] = read(precision + "/results.json")["test"]["loss"];
+  }
+  EXPECT_NE(losses["tf32"], losses["fp32"]);
+  EXPECT_NE(losses["bf16"], losses["tf32"]);
+  EXPECT_NEAR(losses["tf32"], losses["fp32"], 0.01 * losses["fp32"]);
+  EXPECT_NEAR(losses["bf16"], losses["fp32"], 0.05 * losses["fp32"]);
+  const ProcessResult on_cpu =
+      run({"run", file_, "--device", "cpu", "--set", "precision=bf16", "--out", folder_ / "cpu"});
+  EXPECT_EXIT_CODE(on_cpu, 3);
+  EXPECT_NE(on_cpu.err.find("the only one without a CUDA device"), std::string::npos) << on_cpu.err;
+  EXPECT_FALSE(fs::exists(folder_ / "cpu/results.json"));
+}
+
 TEST_F(EngineWithGpu, SaysWhatIsWrong) {
   const ProcessResult second = run({"run", file_, "--device", "cuda:1"});
   EXPECT_EXIT_CODE(second, 8);

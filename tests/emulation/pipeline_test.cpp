@@ -56,8 +56,8 @@ class Side {
 
   void gather(const PreparedSet& set) {
     pipeline_->gather(set, static_cast<const int32_t*>(order_.data()),
-                      static_cast<const StepState*>(at_.data()), batch_->view().shape.n,
-                      batch_->data(), static_cast<int32_t*>(labels_.data()),
+                      static_cast<const StepState*>(at_.data()), batch_->view(),
+                      static_cast<int32_t*>(labels_.data()),
                       static_cast<int32_t*>(samples_.data()));
   }
 

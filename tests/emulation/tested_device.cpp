@@ -20,6 +20,10 @@ OptimizerFactory tested(const OptimizerEntry& entry) {
 PipelineFactory tested_pipeline(const Registry& registry) {
   return registry.cuda_pipeline;
 }
+std::span<const Precision> tested_precisions() {
+  static constexpr Precision kAll[] = {Precision::fp32, Precision::tf32, Precision::bf16};
+  return kAll;
+}
 Registry tested_registry() {
   Registry registry = register_ops();
   register_cuda_kernels(registry);

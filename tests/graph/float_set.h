@@ -43,12 +43,12 @@ class FloatPipeline : public Pipeline {
   std::vector<double> statistics() const override { return {}; }
   void set_statistics(std::span<const double>) override {}
   std::unique_ptr<PreparedSet> prepare(const ImageSet&, bool) override { return nullptr; }
-  void gather(const PreparedSet& from, const int32_t* order, const StepState* at, int64_t count,
-              float* batch, int32_t* labels, int32_t* samples) override {
+  void gather(const PreparedSet& from, const int32_t* order, const StepState* at,
+              const TensorView& batch, int32_t* labels, int32_t* samples) override {
     const auto& set = static_cast<const FloatSet&>(from);
     order += at->position;
-    for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(batch + i * set.elements, set.data.images.data() + order[i] * set.elements,
+    for (int64_t i = 0; i < batch.shape.n; ++i) {
+      std::memcpy(batch.f32() + i * set.elements, set.data.images.data() + order[i] * set.elements,
                   static_cast<size_t>(set.elements) * sizeof(float));
       labels[i] = set.data.labels[static_cast<size_t>(order[i])];
       samples[i] = order[i];

@@ -147,7 +147,7 @@ class ReferenceKernel : public Kernel {
     if (args.dx[0]) std::copy(gradients.x[0].begin(), gradients.x[0].end(), args.dx[0].f32());
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const Doubles& from = gradients.parameters[p];
-      std::copy(from.begin(), from.end(), args.dparameters[p]);
+      std::copy(from.begin(), from.end(), static_cast<float*>(args.dparameters[p]));
     }
   }
 

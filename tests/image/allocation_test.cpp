@@ -49,7 +49,9 @@ TEST(Pipeline, GatherAllocatesNothing) {
     const int64_t before = allocations;
     for (uint32_t epoch = 0; epoch < 3; ++epoch) {
       const StepState at{.epoch = epoch};
-      pipeline->gather(*set, order.data(), &at, 32, batch.data(), labels.data(), samples.data());
+      pipeline->gather(*set, order.data(), &at,
+                       packed_view(batch.data(), pipeline->output().with_batch(32)), labels.data(),
+                       samples.data());
     }
     EXPECT_EQ(allocations, before);
     EXPECT_GT(before, 0);

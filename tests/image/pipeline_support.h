@@ -81,7 +81,9 @@ class TestPipeline {
     const OnDevice<float> batch(*device_,
                                 std::vector<float>(count * pipeline_->output().per_sample(),
                                                    std::numeric_limits<float>::quiet_NaN()));
-    pipeline_->gather(set, rows.data(), at.data(), count, batch.data(), nullptr, nullptr);
+    pipeline_->gather(set, rows.data(), at.data(),
+                      packed_view(batch.data(), pipeline_->output().with_batch(count)), nullptr,
+                      nullptr);
     return batch.read();
   }
 

@@ -36,7 +36,9 @@ TEST(Pipeline, GathersRowsLabelsAndSamples) {
   const OnDevice<StepState> at(device, {StepState{.position = 2}});
   const OnDevice<float> batch(device, std::vector<float>(4 * 48));
   const OnDevice<int32_t> labels(device, {0, 0, 0, 0}), samples(device, {0, 0, 0, 0});
-  pipeline->gather(*set, rows.data(), at.data(), 4, batch.data(), labels.data(), samples.data());
+  pipeline->gather(*set, rows.data(), at.data(),
+                   packed_view(batch.data(), pipeline->output().with_batch(4)), labels.data(),
+                   samples.data());
   EXPECT_EQ(labels.read(), (std::vector<int32_t>{8, 0, 0, 5}));
   EXPECT_EQ(samples.read(), (std::vector<int32_t>{108, 100, 100, 105}));
   const std::vector<float> found = batch.read();

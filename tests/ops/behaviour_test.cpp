@@ -53,11 +53,13 @@ class Runner {
     }
     y_ = Floats(static_cast<size_t>(signature_.output.elements()), kNaN);
     const OnDevice<float> y(*device_, y_);
+    const std::vector<const void*> operands(pointers.begin(), pointers.end());
     with_batch([&](const Batch& batch) {
       kernel_->forward({.batch = batch,
                         .x = views,
                         .y = packed_view(y.data(), signature_.output),
                         .parameters = pointers,
+                        .operands = operands,
                         .workspace = workspace_.data(),
                         .saved = saved_.data()});
     });

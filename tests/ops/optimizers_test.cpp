@@ -7,8 +7,10 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <random>
 
+#include "engine/core/bf16.h"
 #include "engine/core/json.h"
 #include "engine/core/keys_reader.h"
 #include "engine/cpu/cpu_device.h"
@@ -38,15 +40,17 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// An optimizer on the tested device with its arenas between guards.
 class Arena {
  public:
-  Arena(const std::string& type, const std::string& keys, const Floats& parameters)
+  Arena(const std::string& type, const std::string& keys, const Floats& parameters,
+        DType gradients = DType::f32)
       : device_(make_tested_device()),
         optimizer_(configure(type, keys)),
         kernel_(tested(*registry().optimizer(type))(*optimizer_, *device_)) {
-    const size_t bytes = parameters.size() * sizeof(float);
+    const Shape shape{1, 1, 1, static_cast<int64_t>(parameters.size())};
     for (int i = 0; i < 2 + optimizer_->moments(); ++i) {
-      arenas_.emplace_back(*device_, bytes);
+      arenas_.emplace_back(*device_, shape, 0, i == 1 ? gradients : DType::f32);
       arenas_.back().write(Floats(parameters.size(), 0));
     }
+    if (gradients != DType::f32) operands_.emplace(*device_, shape, 0, gradients);
     arenas_[0].write(parameters);
     learning_rate = static_cast<float>(optimizer_->learning_rate);
   }
@@ -63,7 +67,9 @@ class Arena {
                      .learning_rates = rates.data(),
                      .samples = 7,
                      .parameters = arenas_[0].data(),
-                     .gradients = arenas_[1].data(),
+                     .operands = operands_ ? operands_->view().data : nullptr,
+                     .gradients = arenas_[1].view().data,
+                     .gradient_type = arenas_[1].view().dtype,
                      .moments = moments.data(),
                      .elements = static_cast<int64_t>(gradients.size()),
                      .state_parameters = statistics.data(),
@@ -75,6 +81,11 @@ class Arena {
     EXPECT_EQ(std::memcmp(arenas_[1].read().data(), gradients.data(), gradients.size() * 4), 0);
   }
   Floats parameters() const { return arenas_[0].read(); }
+  /// The parameters rounded to bf16, as the update left them.
+  Floats operands() const {
+    EXPECT_TRUE(operands_->intact());
+    return operands_->read();
+  }
   std::vector<Floats> all() const {
     std::vector<Floats> values;
     for (const GuardedTensor& arena : arenas_) values.push_back(arena.read());
@@ -89,6 +100,7 @@ class Arena {
   std::unique_ptr<Device> device_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<OptimizerKernel> kernel_;
+  std::optional<GuardedTensor> operands_;  ///< where gradients are bf16
   std::vector<GuardedTensor> arenas_;
 };
 
@@ -111,31 +123,46 @@ struct Numbers {
 };
 using Rule = std::function<void(Numbers&, double gradient, double rate, double t)>;
 
+void check_rule_for(size_t count, DType type_of_gradients, const std::string& type,
+                    const std::string& keys, double clip_norm, const Rule& rule) {
+  SCOPED_TRACE(fmt::format("{} {} {} {}", type, keys, count, to_string(type_of_gradients)));
+  const bool rounds = type_of_gradients == DType::bf16;
+  const Floats start = random_floats(count, 1);
+  Arena arena(type, keys, start, type_of_gradients);
+  std::vector<Numbers> wanted(count);
+  for (size_t i = 0; i < count; ++i) wanted[i].p = start[i];
+  for (uint32_t t = 1; t <= 50; ++t) {
+    Floats gradients = random_floats(count, 100 + t);
+    for (float& gradient : gradients) {
+      if (rounds) gradient = to_float(to_bf16(gradient));
+    }
+    arena.learning_rate = 0.01f / static_cast<float>(t);  // schedules change it
+    const double length = norm(gradients);
+    const double scale = clip_norm > 0 && length > clip_norm ? clip_norm / length : 1;
+    for (size_t i = 0; i < count; ++i) {
+      rule(wanted[i], gradients[i] * scale, arena.learning_rate, t);
+    }
+    arena.step(gradients);
+    EXPECT_NEAR(arena.state.gradient_norm, length, 1e-12 * length);
+    EXPECT_EQ(arena.state.step, t);
+    EXPECT_EQ(arena.state.position, 7 * t);
+    EXPECT_EQ(arena.state.learning_rate, arena.learning_rate);
+  }
+  EXPECT_EQ(arena.running, (Floats{1, 2, 3}));
+  const Floats got = arena.parameters();
+  for (size_t i = 0; i < count; ++i) ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
+  if (!rounds) return;
+  const Floats operands = arena.operands();
+  for (size_t i = 0; i < count; ++i) ASSERT_EQ(operands[i], to_float(to_bf16(got[i]))) << i;
+}
+
 void check_rule(const std::string& type, const std::string& keys, double clip_norm,
                 const Rule& rule) {
-  for (const size_t count : {1, 5, 17, 5000}) {
-    SCOPED_TRACE(fmt::format("{} {} {}", type, keys, count));
-    const Floats start = random_floats(count, 1);
-    Arena arena(type, keys, start);
-    std::vector<Numbers> wanted(count);
-    for (size_t i = 0; i < count; ++i) wanted[i].p = start[i];
-    for (uint32_t t = 1; t <= 50; ++t) {
-      const Floats gradients = random_floats(count, 100 + t);
-      arena.learning_rate = 0.01f / static_cast<float>(t);  // schedules change it
-      const double length = norm(gradients);
-      const double scale = clip_norm > 0 && length > clip_norm ? clip_norm / length : 1;
-      for (size_t i = 0; i < count; ++i) {
-        rule(wanted[i], gradients[i] * scale, arena.learning_rate, t);
-      }
-      arena.step(gradients);
-      EXPECT_NEAR(arena.state.gradient_norm, length, 1e-12 * length);
-      EXPECT_EQ(arena.state.step, t);
-      EXPECT_EQ(arena.state.position, 7 * t);
-      EXPECT_EQ(arena.state.learning_rate, arena.learning_rate);
+  for (const Precision precision : tested_precisions()) {
+    if (precision == Precision::tf32) continue;  // all of an update is in single precision
+    for (const size_t count : {1, 5, 17, 5000}) {
+      check_rule_for(count, storage_type(precision), type, keys, clip_norm, rule);
     }
-    EXPECT_EQ(arena.running, (Floats{1, 2, 3}));
-    const Floats got = arena.parameters();
-    for (size_t i = 0; i < count; ++i) ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
   }
 }
 

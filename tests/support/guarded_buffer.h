@@ -12,14 +12,14 @@ namespace engine::test {
 /// is read without being there, or not written, shows; guards and gaps of the pitch must stay NaN.
 class GuardedTensor {
  public:
-  /// pitch 0 means packed.
-  GuardedTensor(Device& device, Shape shape, int64_t pitch = 0);
+  /// pitch 0 means packed. dtype: f32 or bf16.
+  GuardedTensor(Device& device, Shape shape, int64_t pitch = 0, DType dtype = DType::f32);
   /// A row of bytes, 64-byte aligned.
   GuardedTensor(Device& device, size_t bytes);
 
   const TensorView& view() const { return view_; }
   float* data() const { return view_.f32(); }
-  /// Values without the gaps.
+  /// Values without the gaps; bf16 ones are rounded when written.
   void write(const std::vector<float>& values);
   std::vector<float> read() const;
   /// Whether guards and gaps are as they were.
@@ -27,11 +27,12 @@ class GuardedTensor {
 
  private:
   std::vector<uint32_t> download() const;
-  bool is_payload(size_t word) const;
+  void upload(const std::vector<uint32_t>& elements);
+  bool is_payload(size_t element) const;
 
   Device* device_;
   TensorView view_;
-  size_t payload_words_;
+  size_t payload_;  ///< elements between the guards
   uint32_t poison_;
   Buffer buffer_;
 };

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/core/bf16.h"
 #include "engine/cpu/cpu_device.h"
 #include "tests/support/op_runner.h"
 #include "tests/support/tested_device.h"
@@ -40,9 +41,19 @@ void expect_same_bits(const Outcome& a, const Outcome& b, const std::string& wha
   EXPECT_EQ(a.state.loss_sum, b.state.loss_sum) << what;
 }
 
+/// What a tensor of that precision holds of given values.
+void round_to(Precision precision, Doubles& values) {
+  if (precision != Precision::bf16) return;
+  for (double& value : values) value = to_float(to_bf16(static_cast<float>(value)));
+}
+
 /// A row's numbers and what the reference makes of them.
 struct Expected {
-  Expected(const OpRow& row, bool training) : inputs(make_inputs(row, training)) {
+  Expected(const OpRow& row, bool training, Precision precision)
+      : inputs(make_inputs(row, training)) {
+    for (Doubles& x : inputs.values.x) round_to(precision, x);
+    for (Doubles& parameter : inputs.values.parameters) round_to(precision, parameter);
+    round_to(precision, inputs.dy);
     const std::unique_ptr<ReferenceOp> reference = make_reference(row.op, inputs.setup);
     y = reference->forward(inputs.values);
     parameters = reference->parameters_after(inputs.values);
@@ -62,11 +73,18 @@ struct Expected {
   ReferenceTensors gradients;
 };
 
+double tolerance_of(const OpRow& row, Precision precision) {
+  constexpr double kTf32 = 1e-3, kBf16 = 1e-2;
+  if (precision == Precision::fp32) return row.tolerance;
+  return std::max(row.tolerance, precision == Precision::tf32 ? kTf32 : kBf16);
+}
+
 void expect_parity(const OpRow& row, const Expected& expected, const Variant& variant,
                    const Outcome& got) {
-  expect_close(got.y, expected.y, row.tolerance, "y");
+  const double tolerance = tolerance_of(row, variant.precision);
+  expect_close(got.y, expected.y, tolerance, "y");
   for (size_t i = 0; i < expected.parameters.size(); ++i) {
-    expect_close(got.parameters[i], expected.parameters[i], row.tolerance,
+    expect_close(got.parameters[i], expected.parameters[i], tolerance,
                  "parameter" + std::to_string(i) + " afterwards");
   }
   if (expected.is_loss) {
@@ -78,31 +96,35 @@ void expect_parity(const OpRow& row, const Expected& expected, const Variant& va
   if (!variant.setup_training) return;
   const ReferenceTensors& d = expected.gradients;
   for (size_t i = 0; i < d.x.size() && variant.needs_dx; ++i) {
-    expect_close(got.dx[i], d.x[i], row.tolerance, "dx" + std::to_string(i));
+    expect_close(got.dx[i], d.x[i], tolerance, "dx" + std::to_string(i));
   }
   // A parameter's gradient is a sum over the batch: its error is that of the terms, even where they
   // happen to cancel out.
   const double scale = 0.1 * norm(expected.inputs.dy);
   for (size_t i = 0; i < d.parameters.size(); ++i) {
-    expect_close(got.dparameters[i], d.parameters[i], row.tolerance,
-                 "dparameter" + std::to_string(i), scale);
+    expect_close(got.dparameters[i], d.parameters[i], tolerance, "dparameter" + std::to_string(i),
+                 scale);
   }
 }
 
-std::vector<Variant> variants_of(const Op& op, const Kernel& kernel) {
-  std::vector<Variant> variants{
-      {.name = "training"},
-      {.name = "training without dropout and batch statistics", .training = false},
-      {.name = "evaluation", .setup_training = false, .training = false},
-      {.name = "no dx", .needs_dx = false}};
-  if (op.in_place()) variants.push_back({.name = "in place", .in_place = true});
-  if (kernel.takes_pitch()) {
-    variants.push_back({.name = "pitched by 3", .gap = 3});
-    variants.push_back({.name = "pitched by 32", .gap = 32});
+/// All that can go wrong in single precision; in others what their types and access widths change.
+std::vector<Variant> variants_of(const Op& op, const Kernel& kernel, Precision precision) {
+  std::vector<Variant> variants{{.name = "training"}};
+  if (precision == Precision::fp32) {
+    variants.push_back(
+        {.name = "training without dropout and batch statistics", .training = false});
+    variants.push_back({.name = "no dx", .needs_dx = false});
+    if (op.in_place()) variants.push_back({.name = "in place", .in_place = true});
+    if (kernel.takes_pitch()) variants.push_back({.name = "pitched by 32", .gap = 32});
   }
-  if (op.in_place() && kernel.takes_pitch()) {
-    variants.push_back({.name = "in place, pitched", .in_place = true, .gap = 8});
+  if (precision != Precision::tf32) {
+    variants.push_back({.name = "evaluation", .setup_training = false, .training = false});
+    if (kernel.takes_pitch()) variants.push_back({.name = "pitched by 3", .gap = 3});
+    if (op.in_place() && kernel.takes_pitch()) {
+      variants.push_back({.name = "in place, pitched", .in_place = true, .gap = 8});
+    }
   }
+  for (Variant& variant : variants) variant.precision = precision;
   return variants;
 }
 
@@ -111,28 +133,34 @@ bool own_code(const Kernel& kernel) {
   return kernel.implementation().find("oneDNN") == std::string::npos;
 }
 
-void check_on(const OpRow& row, KernelFactory factory, Device& device) {
-  const std::unique_ptr<Op> op = configure_op(row.op, row.attributes);
-  const Expected in_training(row, true), in_evaluation(row, false);
+void check_variant(const OpRow& row, const Op& op, const Expected& expected, KernelFactory factory,
+                   Device& device, const Variant& variant) {
+  SCOPED_TRACE(variant.name);
   set_threads(1);
-  OpRunner probe(row, *op, in_training.inputs, factory, device, {});
-  for (const Variant& variant : variants_of(*op, probe.kernel())) {
-    SCOPED_TRACE(variant.name);
+  OpRunner bench(row, op, expected.inputs, factory, device, variant);
+  const Outcome first = bench.run();
+  expect_parity(row, expected, variant, first);
+  expect_same_bits(first, bench.run(), "a second run");
+  set_threads(2);
+  OpRunner other(row, op, expected.inputs, factory, device, variant);
+  const Outcome second = other.run();
+  if (own_code(other.kernel())) {
+    expect_same_bits(first, second, "two threads");
+  } else {
+    expect_parity(row, expected, variant, second);
+    expect_same_bits(second, other.run(), "a second run of two threads");
+  }
+  set_threads(1);
+}
+
+void check_on(const OpRow& row, KernelFactory factory, Device& device, Precision precision) {
+  SCOPED_TRACE(to_string(precision));
+  const std::unique_ptr<Op> op = configure_op(row.op, row.attributes);
+  const Expected in_training(row, true, precision), in_evaluation(row, false, precision);
+  OpRunner probe(row, *op, in_training.inputs, factory, device, {.precision = precision});
+  for (const Variant& variant : variants_of(*op, probe.kernel(), precision)) {
     const Expected& expected = variant.training ? in_training : in_evaluation;
-    OpRunner bench(row, *op, expected.inputs, factory, device, variant);
-    const Outcome first = bench.run();
-    expect_parity(row, expected, variant, first);
-    expect_same_bits(first, bench.run(), "a second run");
-    set_threads(2);
-    OpRunner other(row, *op, expected.inputs, factory, device, variant);
-    const Outcome second = other.run();
-    if (own_code(other.kernel())) {
-      expect_same_bits(first, second, "two threads");
-    } else {
-      expect_parity(row, expected, variant, second);
-      expect_same_bits(second, other.run(), "a second run of two threads");
-    }
-    set_threads(1);
+    check_variant(row, *op, expected, factory, device, variant);
   }
 }
 
@@ -144,7 +172,9 @@ void check_op(const OpRow& row) {
   ASSERT_NE(entry, nullptr);
   ASSERT_NE(tested(*entry), nullptr);
   const std::unique_ptr<Device> device = make_tested_device();
-  check_on(row, tested(*entry), *device);
+  for (const Precision precision : tested_precisions()) {
+    check_on(row, tested(*entry), *device, precision);
+  }
 }
 
 }  // namespace engine::test

@@ -43,6 +43,7 @@ OpRunner::OpRunner(const OpRow& row, const Op& op, const RowInputs& inputs, Kern
                      .training = variant.setup_training,
                      .needs_dx = needs,
                      .seed = inputs.setup.seed,
+                     .precision = variant.precision,
                      .device = device});
 }
 
@@ -73,7 +74,13 @@ Outcome OpRunner::run() {
 }
 
 GuardedTensor OpRunner::tensor(const Shape& shape) {
-  return GuardedTensor(device_, shape, variant_.gap ? shape.c + variant_.gap : 0);
+  return GuardedTensor(device_, shape, variant_.gap ? shape.c + variant_.gap : 0, storage());
+}
+
+/// y; the loss's is always float32.
+GuardedTensor OpRunner::output() {
+  if (row_.op == "softmax_cross_entropy") return GuardedTensor(device_, signature_.output);
+  return tensor(signature_.output);
 }
 
 void OpRunner::place_inputs() {
@@ -86,6 +93,7 @@ void OpRunner::place_inputs() {
 
 void OpRunner::store_parameters() {
   parameters_.clear();
+  operands_.clear();
   used_.clear();
   for (size_t i = 0; i < signature_.parameters.size(); ++i) {
     const size_t count = static_cast<size_t>(kernel_->stored_elements(i));
@@ -95,6 +103,10 @@ void OpRunner::store_parameters() {
     kernel_->import_parameter(i, to_floats(inputs_.values.parameters[i]).data(), stored.data());
     parameters_.emplace_back(device_, count * sizeof(float));
     parameters_.back().write(stored);
+    if (storage() != DType::f32) {
+      operands_.emplace_back(device_, parameters_.back().view().shape, 0, storage());
+      operands_.back().write(stored);
+    }
     used_.push_back(used);
   }
 }
@@ -113,14 +125,24 @@ std::vector<float*> OpRunner::parameter_pointers() {
   return pointers;
 }
 
+std::vector<const void*> OpRunner::operand_pointers() {
+  std::vector<const void*> pointers;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const GuardedTensor& from = operands_.empty() ? parameters_[i] : operands_[i];
+    pointers.push_back(signature_.parameters[i].trainable ? from.view().data : nullptr);
+  }
+  return pointers;
+}
+
 void OpRunner::forward(const Batch& batch, void* saved, Outcome& outcome) {
   std::vector<TensorView> x;
   for (const GuardedTensor& each : x_) x.push_back(each.view());
-  y_ = std::make_unique<GuardedTensor>(tensor(signature_.output));
+  y_ = std::make_unique<GuardedTensor>(output());
   const TensorView y = variant_.in_place ? x[0] : y_->view();
   const std::vector<float*> parameters = parameter_pointers();
+  const std::vector<const void*> operands = operand_pointers();
   const GuardedTensor workspace(device_, kernel_->workspace_bytes());
-  kernel_->forward({batch, x, y, parameters, workspace.view().data, saved});
+  kernel_->forward({batch, x, y, parameters, operands, workspace.view().data, saved});
   EXPECT_TRUE(workspace.intact()) << "forward wrote outside of the workspace";
   if (variant_.in_place) y_->write(x_[0].read());
   outcome.y = y_->read();
@@ -134,7 +156,7 @@ void OpRunner::expect_untouched(size_t i) {
 }
 
 void OpRunner::backward(const Batch& batch, const void* saved, Outcome& outcome) {
-  GuardedTensor dy = tensor(signature_.output);
+  GuardedTensor dy = output();
   dy.write(to_floats(inputs_.dy));
   std::vector<GuardedTensor> dx, dparameters;
   std::vector<TensorView> x_views, dx_views;
@@ -150,16 +172,19 @@ void OpRunner::backward(const Batch& batch, const void* saved, Outcome& outcome)
   const int64_t copies =
       row_.op == "split" ? inputs_.setup.attributes.find("copies")->integer() : 0;
   if (copies) x_views.assign(static_cast<size_t>(copies), dy.view());
-  std::vector<float*> parameters = parameter_pointers(), gradients;
+  const std::vector<float*> parameters = parameter_pointers();
+  const std::vector<const void*> operands = operand_pointers();
+  std::vector<void*> gradients;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    dparameters.emplace_back(device_, used_[i].size() * sizeof(float));
-    gradients.push_back(signature_.parameters[i].trainable ? dparameters[i].data() : nullptr);
+    const Shape row{1, 1, 1, static_cast<int64_t>(used_[i].size())};
+    dparameters.emplace_back(device_, row, 0, storage());
+    gradients.push_back(signature_.parameters[i].trainable ? dparameters[i].view().data : nullptr);
   }
   TensorView y = y_->view();
   if (!reads.output) y.data = nullptr;
   // Not forward's workspace: what a kernel wants to keep belongs into saved memory.
   const GuardedTensor workspace(device_, kernel_->workspace_bytes());
-  kernel_->backward({batch, x_views, y, dy.view(), dx_views, parameters, gradients,
+  kernel_->backward({batch, x_views, y, dy.view(), dx_views, parameters, operands, gradients,
                      workspace.view().data, saved});
   EXPECT_TRUE(workspace.intact()) << "backward wrote outside of the workspace";
   collect(dy, dx, dparameters, outcome);

@@ -19,6 +19,7 @@ struct Variant {
   bool needs_dx = true;
   bool in_place = false;
   int64_t gap = 0;  ///< pitch minus channels
+  Precision precision = Precision::fp32;
 };
 
 /// What a run left behind.
@@ -41,10 +42,13 @@ class OpRunner {
 
  private:
   GuardedTensor tensor(const Shape& shape);
+  GuardedTensor output();
+  DType storage() const { return storage_type(variant_.precision); }
   void place_inputs();
   void store_parameters();
   void load_parameters(Outcome& outcome);
   std::vector<float*> parameter_pointers();
+  std::vector<const void*> operand_pointers();
   void forward(const Batch& batch, void* saved, Outcome& outcome);
   void backward(const Batch& batch, const void* saved, Outcome& outcome);
   void collect(const GuardedTensor& dy, const std::vector<GuardedTensor>& dx,
@@ -60,7 +64,8 @@ class OpRunner {
   std::vector<char> needs_dx_;
   std::unique_ptr<Kernel> kernel_;
   std::vector<GuardedTensor> x_, parameters_;
-  std::vector<Floats> used_;  ///< ones where a stored element stands for a parameter
+  std::vector<GuardedTensor> operands_;  ///< none in float32
+  std::vector<Floats> used_;             ///< ones where a stored element stands for a parameter
   std::unique_ptr<GuardedTensor> y_;
 };
 

@@ -65,7 +65,8 @@ ExecutorSetup SmallNetwork::setup() const {
           .optimizer = optimizer.get(),
           .batch = batch,
           .evaluation_batch = batch,
-          .label_smoothing = label_smoothing};
+          .label_smoothing = label_smoothing,
+          .precision = precision};
 }
 
 std::unique_ptr<Executor> SmallNetwork::executor(std::vector<std::string> without_passes) const {

@@ -33,6 +33,7 @@ struct SmallNetwork {
   InferContext context;
   int64_t batch = 1;
   double label_smoothing = 0;
+  Precision precision = Precision::fp32;
   std::unique_ptr<Optimizer> optimizer;
 };
 

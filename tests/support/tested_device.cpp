@@ -17,6 +17,10 @@ OptimizerFactory tested(const OptimizerEntry& entry) {
 PipelineFactory tested_pipeline(const Registry& registry) {
   return registry.cpu_pipeline;
 }
+std::span<const Precision> tested_precisions() {
+  static constexpr Precision kAll[] = {Precision::fp32};
+  return kAll;
+}
 Registry tested_registry() {
   return register_ops();
 }

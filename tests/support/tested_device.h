@@ -4,6 +4,7 @@
 // one in which tests/emulation's version of these functions puts the emulated GPU in its place.
 
 #include <memory>
+#include <span>
 
 #include "engine/core/registry.h"
 
@@ -15,6 +16,8 @@ std::unique_ptr<Device> make_tested_device();
 KernelFactory tested(const OpEntry& entry);
 OptimizerFactory tested(const OptimizerEntry& entry);
 PipelineFactory tested_pipeline(const Registry& registry);
+/// What it can compute in.
+std::span<const Precision> tested_precisions();
 /// All ops as the tests' registry has them.
 Registry tested_registry();
 
