@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
+#include "apps/console.h"
 #include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
 #include "kernels/register.h"
@@ -52,6 +54,14 @@ std::optional<int> cuda_ordinal(std::string_view device) {
   return ordinal;
 }
 
+/// $XDG_CACHE_HOME/engine/plans.json, by default in ~/.cache; empty where neither is known.
+std::string plan_cache_file() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && *cache == '/') return std::string(cache) + "/engine/plans.json";
+  const char* home = std::getenv("HOME");
+  return home && *home == '/' ? std::string(home) + "/.cache/engine/plans.json" : "";
+}
+
 Machine open_cuda(int ordinal) {
   const CudaLibrary& library = cuda_library();
   if (!library.backend) fail(ExitCode::device, "{}", library.why_not);
@@ -60,7 +70,8 @@ Machine open_cuda(int ordinal) {
     fail(ExitCode::device, "there {} only {} GPU{}", count == 1 ? "is" : "are", count,
          count == 1 ? "" : "s");
   }
-  Machine machine{.device = library.backend->open(ordinal),
+  const GpuOptions options{.plan_cache = plan_cache_file(), .note = print_error};
+  Machine machine{.device = library.backend->open(ordinal, options),
                   .registry = register_ops(),
                   .libraries = library.backend->libraries()};
   library.backend->add_kernels(machine.registry);

@@ -9,6 +9,7 @@
 #include "engine/cuda/check.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/cuda_device.h"
+#include "engine/cuda/plan_cache.h"
 #include "kernels/register_cuda.h"
 
 namespace engine {
@@ -57,8 +58,9 @@ class CudaBackend : public Backend {
     return all;
   }
 
-  std::unique_ptr<Device> open(int ordinal) const override {
-    return std::make_unique<CudaDevice>(ordinal);
+  std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const override {
+    return std::make_unique<CudaDevice>(
+        ordinal, std::make_shared<PlanCache>(options.plan_cache, options.note));
   }
   void add_kernels(Registry& registry) const override { register_cuda_kernels(registry); }
 };

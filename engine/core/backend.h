@@ -2,6 +2,7 @@
 
 // What a library for another kind of device gives to the program that loads it at run time.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ struct GpuInfo {
   int multiprocessors = 0;
 };
 
+struct GpuOptions {
+  /// File that remembers which convolution plans are fast on this machine; empty: none.
+  std::string plan_cache;
+  /// Gets a line when something did not work that one can do without. May be empty.
+  std::function<void(const std::string&)> note;
+};
+
 /// The library's one object; lives as long as the process.
 class Backend {
  public:
@@ -26,7 +34,7 @@ class Backend {
   virtual std::string libraries() const = 0;
   /// Devices 0, 1, ... Throws Error (device) with the reason when there is none that can be used.
   virtual std::vector<GpuInfo> devices() const = 0;
-  virtual std::unique_ptr<Device> open(int ordinal) const = 0;
+  virtual std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const = 0;
   /// Adds the device's kernels to the table of register_ops().
   virtual void add_kernels(Registry& registry) const = 0;
 };

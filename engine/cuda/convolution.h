@@ -42,7 +42,8 @@ std::string_view to_string(ConvolutionPass pass);
 std::string name_of(const ConvolutionShape& shape, ConvolutionPass pass);
 
 /// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
-/// call overwrites its result and gives the same bits every time.
+/// call overwrites its result and gives the same bits every time. (Plans made anew may use another
+/// engine, unless the device's plan_cache() remembers which.)
 class ConvolutionPlans {
  public:
   virtual ~ConvolutionPlans() = default;
@@ -63,18 +64,5 @@ std::unique_ptr<ConvolutionPlans> make_convolution_plans(
 
 /// What computes, with its version: "cuDNN 9.19.0".
 std::string convolution_library();
-
-/// What a pass would run as on a GPU that need not be there.
-struct PlannedConvolution {
-  ConvolutionPass pass = ConvolutionPass::forward;
-  std::string engine;
-  size_t workspace_bytes = 0;
-  /// A pitch makes the workspace larger by the tensor's size or more: the engine copies the tensor.
-  bool repacks = false;
-};
-
-/// Plans all passes for a GPU described by a device profile. No GPU and no driver are needed.
-std::vector<PlannedConvolution> plan_for_profile(const ConvolutionShape& shape,
-                                                 std::string_view device_profile_json);
 
 }  // namespace engine

@@ -2,6 +2,7 @@
 
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/plan_cache.h"
 
 namespace engine {
 
@@ -34,7 +35,8 @@ class CudaRecording : public Recording {
 
 }  // namespace
 
-CudaDevice::CudaDevice(int ordinal) {
+CudaDevice::CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans)
+    : plan_cache_(plans ? std::move(plans) : std::make_shared<PlanCache>()) {
   check(cudaSetDevice(ordinal), "choosing the GPU");
   check(cudaGetDeviceProperties(&properties_, ordinal), "asking for the GPU's properties");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");

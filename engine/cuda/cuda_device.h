@@ -9,6 +9,8 @@
 
 namespace engine {
 
+class PlanCache;  // engine/cuda/plan_cache.h
+
 /// What a library keeps for a device, such as its handle.
 class DeviceLibrary {
  public:
@@ -19,8 +21,9 @@ class DeviceLibrary {
 /// between host and device return when they are done, all else is only queued.
 class CudaDevice : public Device {
  public:
-  /// Throws Error (device) when there is no such GPU or it cannot be used.
-  explicit CudaDevice(int ordinal);
+  /// Throws Error (device) when there is no such GPU or it cannot be used. plans: where to look up,
+  /// and to remember, which convolution plans are fast.
+  explicit CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans = nullptr);
   ~CudaDevice() override;
   CudaDevice(const CudaDevice&) = delete;
 
@@ -39,6 +42,8 @@ class CudaDevice : public Device {
 
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return properties_.multiProcessorCount; }
+  std::string_view name() const { return properties_.name; }
+  PlanCache& plan_cache() { return *plan_cache_; }
 
   /// The device's one L, made from its stream by the first call: when plans are made, never in a
   /// step.
@@ -57,6 +62,7 @@ class CudaDevice : public Device {
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
+  std::shared_ptr<PlanCache> plan_cache_;
 };
 
 /// The device of a kernel's setup, which the registry's tables make sure is a GPU.
