@@ -135,7 +135,16 @@ class CudnnTimer : public EngineTimer {
   std::optional<Scratch> scratch_;
 };
 
+/// The heuristics' choice where nothing can be timed.
+PassPlan described_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass) {
+  PassPlan plan(shape, pass, device);
+  plan.plan();
+  note_plan(device, shape, pass, plan.engine(), plan.workspace_bytes());
+  return plan;
+}
+
 PassPlan fastest_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass) {
+  if (device.list()) return described_plan(device, shape, pass);
   CudnnTimer timer(device, shape, pass);
   const std::string key = plan_key(shape, pass, device.name(), convolution_library());
   const std::string engine = choose_engine(device.plan_cache(), key, timer);
@@ -153,7 +162,8 @@ std::string without_knobs(const std::string& engine) {
 class CudnnPlans final : public ConvolutionPlans {
  public:
   CudnnPlans(CudaDevice& device, const ConvolutionShape& shape,
-             const std::vector<ConvolutionPass>& passes) {
+             const std::vector<ConvolutionPass>& passes)
+      : device_(device), shape_(shape) {
     for (const ConvolutionPass pass : passes) {
       const PassPlan& plan = plan_of(pass).emplace(fastest_plan(device, shape, pass));
       workspace_bytes_ = std::max(workspace_bytes_, plan.workspace_bytes());
@@ -184,12 +194,19 @@ class CudnnPlans final : public ConvolutionPlans {
   }
   /// cuDNN takes all addresses as void*; it writes only the graph's result.
   void run(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace) {
+    if (LaunchList* list = device_.list()) {
+      return list->add(LaunchList::Launch{
+          .kernel = fmt::format("convolution {} {}", to_string(pass), plan_of(pass)->engine()),
+          .bytes = moved_bytes(shape_, pass)});
+    }
     std::array<void*, 4> pointers{};
     size_t count = 0;
     for (const void* each : memory) pointers[count++] = const_cast<void*>(each);
     plan_of(pass)->run(std::span(pointers).first(count), workspace);
   }
 
+  CudaDevice& device_;
+  const ConvolutionShape shape_;
   std::array<std::optional<PassPlan>, 3> plans_;
   size_t workspace_bytes_ = 0;
   std::string description_;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "engine/core/error.h"
+#include "engine/cuda/device_profiles.h"
 
 namespace engine {
 namespace {
@@ -56,6 +57,13 @@ enum Tensor : int64_t { kX = 1, kW, kBias, kY };
 TensorPointer add_tensor(fe::graph::Graph& graph, Tensor name, const std::vector<int64_t>& dims,
                          const std::vector<int64_t>& strides) {
   return graph.tensor(Tensor_attributes().set_uid(name).set_dim(dims).set_stride(strides));
+}
+
+std::shared_ptr<const fe::DeviceProperties> properties_of(const DeviceProfile& profile,
+                                                          std::string_view doing) {
+  const auto properties = std::make_shared<fe::DeviceProperties>();
+  check_frontend(properties->deserialize({profile.json.begin(), profile.json.end()}), doing);
+  return properties;
 }
 
 /// An engine's number and knobs.
@@ -112,15 +120,21 @@ struct PassPlan::Impl {
   void take(std::string engine);
 
   ConvolutionShape shape;
-  std::string doing;  ///< for messages
-  cudnnHandle_t handle = nullptr;
+  std::string doing;               ///< for messages
+  cudnnHandle_t handle = nullptr;  ///< null on a device that is only described
   fe::graph::Graph graph;
   std::string engine;
   size_t workspace_bytes = 0;
 };
 
 PassPlan::Impl::Impl(const ConvolutionShape& of, ConvolutionPass pass, CudaDevice& device)
-    : shape(of), doing(name_of(of, pass)), handle(device.library<CudnnLibrary>().handle()) {
+    : shape(of), doing(name_of(of, pass)) {
+  if (device.profile()) {
+    graph.set_device_properties(properties_of(*device.profile(), doing));
+    graph.set_sm_version(device.compute_capability());  // it would ask the driver
+  } else {
+    handle = device.library<CudnnLibrary>().handle();
+  }
   const bool bf16 = shape.precision == Precision::bf16;
   graph.set_io_data_type(bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT)
       .set_intermediate_data_type(fe::DataType_t::FLOAT)
