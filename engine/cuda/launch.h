@@ -29,10 +29,16 @@ struct LaunchName {
   double bytes;  ///< read and written; 0: too little to count
 };
 
-/// Queues a kernel on the device's stream.
+/// Queues a kernel on the device's stream; a device that is only described notes it.
 template <class... Parameters>
 void launch(const CudaDevice& device, LaunchName what, dim3 grid, dim3 block,
             void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
+  if (LaunchList* list = device.list()) {
+    return list->add(LaunchList::Launch{.kernel = what.name,
+                                        .grid = {grid.x, grid.y, grid.z},
+                                        .block = {block.x, block.y, block.z},
+                                        .bytes = what.bytes});
+  }
   check(start_kernel(device.stream(), what.name, grid, block, kernel, arguments...), what.name);
 }
 

@@ -6,7 +6,7 @@
 
 namespace engine {
 
-Program::Program(const ProgramSetup& setup) : mode_(setup.mode) {
+Program::Program(const ProgramSetup& setup) : device_(setup.device), mode_(setup.mode) {
   const GraphOptions options{.batch = setup.batch,
                              .training = setup.mode == Mode::training,
                              .label_smoothing = setup.label_smoothing};
@@ -42,6 +42,7 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
   const bool split = node.op->type() == "split";
   if (node.op->is_view() && !split) return facts;
 
+  const DeviceRange range(setup.device, node.name);
   const OpEntry* entry = setup.registry.op(node.op->type());
   const bool cuda = setup.device.kind() == "cuda";
   const KernelFactory factory = entry ? (cuda ? entry->cuda : entry->cpu) : nullptr;
@@ -49,16 +50,21 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
     fail(ExitCode::device, "node \"{}\": the device {} has no implementation of {}", node.name,
          setup.device.kind(), node.op->type());
   }
-  calls_[i].kernel = factory({.op = *node.op,
-                              .node = node.name,
-                              .inputs = shapes,
-                              .output = node.signature.output,
-                              .parameters = node.signature.parameters,
-                              .training = facts.backward,
-                              .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
-                              .seed = setup.seed,
-                              .precision = setup.precision,
-                              .device = setup.device});
+  const KernelSetup kernel_setup{.op = *node.op,
+                                 .node = node.name,
+                                 .inputs = shapes,
+                                 .output = node.signature.output,
+                                 .parameters = node.signature.parameters,
+                                 .training = facts.backward,
+                                 .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
+                                 .seed = setup.seed,
+                                 .precision = setup.precision,
+                                 .device = setup.device};
+  try {
+    calls_[i].kernel = factory(kernel_setup);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("node \"{}\": {}", node.name, error.what()));
+  }
   const Kernel& kernel = *calls_[i].kernel;
   facts.takes_pitch = kernel.takes_pitch();
   facts.workspace_bytes = kernel.workspace_bytes();

@@ -166,7 +166,10 @@ class PlainConvolution final : public ConvolutionPlans {
  public:
   PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
                    const std::vector<ConvolutionPass>& passes)
-      : device_(device), loops_(shape), passes_(passes) {}
+      : device_(device), loops_(shape), passes_(passes) {
+    if (!device.list()) return;
+    for (const auto pass : passes) note_plan(device, shape, pass, description(), kWorkspace);
+  }
 
   size_t workspace_bytes() const override { return kWorkspace; }
   std::string description() const override { return "plain loops"; }
@@ -199,6 +202,10 @@ class PlainConvolution final : public ConvolutionPlans {
     const std::string name = "convolution " + std::string(to_string(pass));
     if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
       throw std::runtime_error(name + " was not planned");
+    }
+    if (LaunchList* list = device_.list()) {
+      return list->add(
+          LaunchList::Launch{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)});
     }
     for (const void* address : memory) {
       constexpr uintptr_t kAlignment = 16;
