@@ -78,6 +78,9 @@ class CudaBackend : public Backend {
     fail(ExitCode::usage, "--target {}: expected cpu, cuda or one of {}", target,
          fmt::join(targets(), ", "));
   }
+  LaunchList time_launches(Device& device, const std::function<void()>& work) const override {
+    return as_cuda(device).time_launches(work);
+  }
   void add_kernels(Registry& registry) const override { register_cuda_kernels(registry); }
 };
 

@@ -46,6 +46,10 @@ class Backend {
   virtual std::vector<std::string> targets() const = 0;
   /// Needs no driver. Throws Error (usage) when target is not one of targets().
   virtual DescribedGpu describe(std::string_view target) const = 0;
+  /// Runs work(), which uses one of this library's devices and records nothing, and tells how long
+  /// each kernel and each of a library's calls took by itself, with nothing of its own in the
+  /// cache.
+  virtual LaunchList time_launches(Device& device, const std::function<void()>& work) const = 0;
   /// Adds the device's kernels to the table of register_ops().
   virtual void add_kernels(Registry& registry) const = 0;
 };

@@ -8,8 +8,9 @@
 
 namespace engine {
 
-/// What is asked of a GPU that is only described (Backend::describe): it runs nothing, but notes
-/// everything here.
+/// What is asked of a GPU: of one that is only described (Backend::describe), which runs nothing
+/// but notes everything here, or of a real one while its launches are timed
+/// (Backend::time_launches), where only launches are noted.
 class LaunchList {
  public:
   /// A kernel, a library's call, or a copy or filling within the device's memory.
@@ -18,6 +19,7 @@ class LaunchList {
     std::string kernel;                       ///< "max_pool_backward", "copy"
     std::array<unsigned, 3> grid{}, block{};  ///< zero where a library decides
     double bytes = 0;                         ///< moved through main memory; 0: unknown, very few
+    double microseconds = 0;                  ///< 0: it was not run
   };
   /// What a library will compute a pass with.
   struct Plan {

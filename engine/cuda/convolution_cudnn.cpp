@@ -8,6 +8,7 @@
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
 #include "engine/cuda/convolution.h"
+#include "engine/cuda/launch_timer.h"
 #include "engine/cuda/pass_plan_cudnn.h"
 #include "engine/cuda/plan_cache.h"
 
@@ -194,15 +195,19 @@ class CudnnPlans final : public ConvolutionPlans {
   }
   /// cuDNN takes all addresses as void*; it writes only the graph's result.
   void run(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace) {
-    if (LaunchList* list = device_.list()) {
-      return list->add(LaunchList::Launch{
+    const auto noted = [&] {
+      return LaunchList::Launch{
           .kernel = fmt::format("convolution {} {}", to_string(pass), plan_of(pass)->engine()),
-          .bytes = moved_bytes(shape_, pass)});
-    }
+          .bytes = moved_bytes(shape_, pass)};
+    };
+    if (LaunchList* list = device_.list()) return list->add(noted());
     std::array<void*, 4> pointers{};
     size_t count = 0;
     for (const void* each : memory) pointers[count++] = const_cast<void*>(each);
+    LaunchTimer* const timer = device_.timer();
+    if (timer) timer->begin();
     plan_of(pass)->run(std::span(pointers).first(count), workspace);
+    if (timer) timer->end(noted());
   }
 
   CudaDevice& device_;

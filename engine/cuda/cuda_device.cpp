@@ -4,6 +4,7 @@
 
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/launch_timer.h"
 #include "engine/cuda/plan_cache.h"
 
 namespace engine {
@@ -134,10 +135,26 @@ void CudaDevice::begin_range(std::string_view name) {
   char text[128]{};  // NVTX takes no lengths
   name.copy(text, sizeof(text) - 1);
   nvtxRangePushA(text);
+  if (timer_) timer_->begin_range(name);
 }
 
 void CudaDevice::end_range() {
   nvtxRangePop();
+  if (timer_) timer_->end_range();
+}
+
+LaunchList CudaDevice::time_launches(const std::function<void()>& work) {
+  timer_ =
+      std::make_unique<LaunchTimer>(*this, stream_, static_cast<size_t>(properties_.l2CacheSize));
+  try {
+    work();
+    LaunchList list = timer_->result();
+    timer_.reset();
+    return list;
+  } catch (...) {
+    timer_.reset();
+    throw;
+  }
 }
 
 void CudaDevice::synchronize() {

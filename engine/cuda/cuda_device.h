@@ -10,6 +10,7 @@
 
 namespace engine {
 
+class LaunchTimer;     // engine/cuda/launch_timer.h
 class PlanCache;       // engine/cuda/plan_cache.h
 struct DeviceProfile;  // engine/cuda/device_profiles.h
 
@@ -55,6 +56,10 @@ class CudaDevice : public Device {
   /// profile; null for a device that is there.
   LaunchList* list() const { return list_.get(); }
   const DeviceProfile* profile() const { return profile_; }
+  /// Runs work() with timer() in place. See Backend.
+  LaunchList time_launches(const std::function<void()>& work);
+  /// Goes around each launch while launches are timed; null otherwise.
+  LaunchTimer* timer() const { return timer_.get(); }
 
   /// The device's one L, made from its stream by the first call: when plans are made, never in a
   /// step.
@@ -82,6 +87,7 @@ class CudaDevice : public Device {
   std::shared_ptr<PlanCache> plan_cache_;
   const DeviceProfile* profile_ = nullptr;
   std::unique_ptr<LaunchList> list_;
+  std::unique_ptr<LaunchTimer> timer_;
 };
 
 /// The device of a kernel's setup, which the registry's tables make sure is a GPU.

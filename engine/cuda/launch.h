@@ -8,6 +8,7 @@
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
+#include "engine/cuda/launch_timer.h"
 #include "engine/cuda/start_kernel.h"
 
 namespace engine {
@@ -33,13 +34,17 @@ struct LaunchName {
 template <class... Parameters>
 void launch(const CudaDevice& device, LaunchName what, dim3 grid, dim3 block,
             void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
-  if (LaunchList* list = device.list()) {
-    return list->add(LaunchList::Launch{.kernel = what.name,
-                                        .grid = {grid.x, grid.y, grid.z},
-                                        .block = {block.x, block.y, block.z},
-                                        .bytes = what.bytes});
-  }
+  const auto noted = [&] {
+    return LaunchList::Launch{.kernel = what.name,
+                              .grid = {grid.x, grid.y, grid.z},
+                              .block = {block.x, block.y, block.z},
+                              .bytes = what.bytes};
+  };
+  if (LaunchList* list = device.list()) return list->add(noted());
+  LaunchTimer* const timer = device.timer();
+  if (timer) timer->begin();
   check(start_kernel(device.stream(), what.name, grid, block, kernel, arguments...), what.name);
+  if (timer) timer->end(noted());
 }
 
 /// The same for a loop over count items that any number of threads can share.

@@ -4,6 +4,7 @@
 // may.
 
 #include "engine/cuda/convolution.h"
+#include "engine/cuda/launch_timer.h"
 
 #include <algorithm>
 #include <bit>
@@ -203,22 +204,23 @@ class PlainConvolution final : public ConvolutionPlans {
     if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
       throw std::runtime_error(name + " was not planned");
     }
-    if (LaunchList* list = device_.list()) {
-      return list->add(
-          LaunchList::Launch{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)});
-    }
+    const LaunchList::Launch noted{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)};
+    if (LaunchList* list = device_.list()) return list->add(noted);
     for (const void* address : memory) {
       constexpr uintptr_t kAlignment = 16;
       if (reinterpret_cast<uintptr_t>(address) % kAlignment) {
         throw std::runtime_error(name + ": an address is not aligned to 16 bytes");
       }
     }
+    LaunchTimer* const timer = device_.timer();
+    if (timer) timer->begin();
     check(emulated::library_call(device_.stream(), name,
                                  [=] {
                                    std::memset(workspace, 0xff, kWorkspace);
                                    work();
                                  }),
           name);
+    if (timer) timer->end(noted);
   }
 
   CudaDevice& device_;

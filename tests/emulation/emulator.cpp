@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -91,6 +92,9 @@ struct CUstream_st {
   bool capturing = false;
   std::vector<std::function<void()>> recorded;
 };
+struct CUevent_st {
+  std::chrono::steady_clock::time_point at;
+};
 struct CUgraph_st {
   std::vector<std::function<void()>> work;
 };
@@ -152,7 +156,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
                  .sharedMemPerBlockOptin = 227 << 10,
                  .major = 9,
                  .minor = 0,
-                 .multiProcessorCount = 2};
+                 .multiProcessorCount = 2,
+                 .l2CacheSize = 1 << 16};
   return enter();
 }
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -204,6 +209,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return enter();
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return enter();
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  if (const cudaError_t error = enter()) return error;
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return enter();
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->at = std::chrono::steady_clock::now();
+  return enter();
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->at - start->at).count();
   return enter();
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {

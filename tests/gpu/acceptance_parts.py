@@ -174,6 +174,53 @@ def killed_and_resumed(report, programs, deadline, quick, precision, seconds, wa
                "the same SHA-256", found == wanted, sha256=found)
 
 
+def kernels(report, programs, deadline, quick):
+    """Each launch of a step by itself: bytes a second beside a copy's, and products a second of convolutions."""
+    batch, steps, copy = ("1", "1", "4000000") if quick else ("1000", "7", str(1 << 30))
+    for precision in reversed(accepted_precisions(programs, deadline, study(programs, quick))):
+        what = f"launches of a step, {precision} batch {batch}"
+        if deadline.left() < 3:
+            report.skip(what, "no time left")
+            continue
+        command = [programs.kernel_times, batch, precision, steps, copy]
+        result = run(programs, command, deadline, f"kernels-{precision}")
+        if result.code != 0:
+            report.row(what, result.tail(), "", False)
+            continue
+        found = json.loads(result.out)
+        ceiling, launches = found["copy_gigabytes_per_second"], found["launches"]
+        total = sum(launch["microseconds"] for launch in launches)
+        report.row(what, f"{len(launches)} launches, {total:.0f} us; a copy reaches {ceiling:,.0f} GB/s", "",
+                   total > 0, **found)
+        bandwidths(report, precision, launches, ceiling)
+        products(report, precision, launches)
+
+
+def bandwidths(report, precision, launches, ceiling):
+    """A row for each kernel that says what it moves, over all nodes that use it."""
+    named = {}
+    for launch in launches:
+        if launch["bytes"] > 0 and "multiply_adds" not in launch:
+            named.setdefault(launch["kernel"], []).append(launch)
+    for kernel, each in sorted(named.items()):
+        microseconds = sum(launch["microseconds"] for launch in each)
+        speed = 1e-3 * sum(launch["bytes"] for launch in each) / max(microseconds, 1e-9)
+        report.row(f"{kernel}, {precision}", f"{len(each)} x, {microseconds:.1f} us, {speed:,.0f} GB/s, "
+                   f"{100 * speed / ceiling:.0f} % of a copy", "", True, detail=True)
+
+
+def products(report, precision, launches):
+    """A row for each node with convolutions: TFLOP/s of each pass and what computes it."""
+    nodes = {}
+    for launch in launches:
+        if "multiply_adds" in launch:
+            speed = 2e-6 * launch["multiply_adds"] / max(launch["microseconds"], 1e-9)
+            plan = launch["kernel"].removeprefix("convolution ")
+            nodes.setdefault(launch["node"], []).append(f"{plan}: {launch['microseconds']:.1f} us {speed:.1f} TFLOP/s")
+    for node, passes in nodes.items():
+        report.row(f"{node}, {precision}", "; ".join(passes), "", True, detail=True)
+
+
 def sanitizer():
     for place in (shutil.which("compute-sanitizer"), "/usr/local/cuda/bin/compute-sanitizer"):
         if place and Path(place).exists():

@@ -9,15 +9,14 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "engine/core/backend.h"
 #include "kernels/register.h"
+#include "tests/gpu/cuda_backend.h"
 
 namespace engine::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// $ENGINE_CUDA_LIBRARY, or the library beside this program or where a package has it.
 fs::path library_file() {
   if (const char* named = std::getenv("ENGINE_CUDA_LIBRARY")) return named;
   const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
@@ -34,16 +33,16 @@ const Backend& load() {
   return *backend;
 }
 
-const Backend& backend() {
+}  // namespace
+
+const Backend& cuda_backend() {
   static const Backend& one = load();
   return one;
 }
 
-}  // namespace
-
 std::unique_ptr<Device> make_tested_device() {
-  backend().devices();  // says why there is none
-  return backend().open(0);
+  cuda_backend().devices();  // says why there is none
+  return cuda_backend().open(0, {});
 }
 KernelFactory tested(const OpEntry& entry) {
   return entry.cuda;
@@ -60,7 +59,7 @@ std::span<const Precision> tested_precisions() {
 }
 Registry tested_registry() {
   Registry registry = register_ops();
-  backend().add_kernels(registry);
+  cuda_backend().add_kernels(registry);
   return registry;
 }
 
