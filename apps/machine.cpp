@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
+#include "apps/console.h"
 #include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
 #include "kernels/register.h"
@@ -52,6 +54,14 @@ std::optional<int> cuda_ordinal(std::string_view device) {
   return ordinal;
 }
 
+/// $XDG_CACHE_HOME/engine/plans.json, by default in ~/.cache; empty where neither is known.
+std::string plan_cache_file() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && *cache == '/') return std::string(cache) + "/engine/plans.json";
+  const char* home = std::getenv("HOME");
+  return home && *home == '/' ? std::string(home) + "/.cache/engine/plans.json" : "";
+}
+
 Machine open_cuda(int ordinal) {
   const CudaLibrary& library = cuda_library();
   if (!library.backend) fail(ExitCode::device, "{}", library.why_not);
@@ -60,7 +70,8 @@ Machine open_cuda(int ordinal) {
     fail(ExitCode::device, "there {} only {} GPU{}", count == 1 ? "is" : "are", count,
          count == 1 ? "" : "s");
   }
-  Machine machine{.device = library.backend->open(ordinal),
+  const GpuOptions options{.plan_cache = plan_cache_file(), .note = print_error};
+  Machine machine{.device = library.backend->open(ordinal, options),
                   .registry = register_ops(),
                   .libraries = library.backend->libraries()};
   library.backend->add_kernels(machine.registry);
@@ -69,6 +80,15 @@ Machine open_cuda(int ordinal) {
 
 Machine open_cpu() {
   return {.device = make_cpu_device(), .registry = register_ops(), .libraries = libraries()};
+}
+
+Machine open_target(const std::string& target) {
+  const CudaLibrary& library = cuda_library();
+  if (!library.backend) fail(ExitCode::device, "--target {}: {}", target, library.why_not);
+  DescribedGpu gpu = library.backend->describe(target);
+  Machine machine{.device = std::move(gpu.device), .registry = register_ops(), .list = gpu.list};
+  library.backend->add_kernels(machine.registry);
+  return machine;
 }
 
 Machine open_any() {
@@ -95,6 +115,12 @@ Machine open_machine(const SharedOptions& options) {
     fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", options.device);
   }
   set_threads(static_cast<int>(options.threads));
+  if (!options.target.empty()) {
+    if (options.device == "cpu") {
+      fail(ExitCode::usage, "--target {} is a GPU: expected --device cuda or none", options.target);
+    }
+    return open_target(options.target);
+  }
   if (options.device == "cpu") return open_cpu();
   if (!ordinal) return open_any();
   try {

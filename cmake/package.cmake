@@ -14,6 +14,16 @@ install(CODE "
   set(program \"$<TARGET_FILE:engine>\")
   set(deps \"${ENGINE_DEPS}\")
   include(\"${CMAKE_SOURCE_DIR}/cmake/bundle.cmake\")")
+if(TARGET gpu_acceptance)  # share/engine/tests/gpu/acceptance, and the programs that it runs, where they were built
+  foreach(program gpu_acceptance gpu_kernel_times)
+    target_link_options(${program} PRIVATE -Wl,--disable-new-dtags)
+    set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../../lib/engine")
+  endforeach()
+  install(TARGETS gpu_acceptance gpu_kernel_times RUNTIME DESTINATION libexec/engine OPTIONAL)
+  install(PROGRAMS tests/gpu/acceptance tests/gpu/pytorch_baseline.py DESTINATION share/engine/tests/gpu)
+  install(FILES tests/gpu/acceptance_parts.py tests/gpu/acceptance_run.py DESTINATION share/engine/tests/gpu)
+  install(FILES tests/image/golden/smooth.safetensors DESTINATION share/engine/tests/image/golden)
+endif()
 install(DIRECTORY experiments DESTINATION share/engine FILES_MATCHING PATTERN "*.json")
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION share/engine)
 

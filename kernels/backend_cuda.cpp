@@ -9,6 +9,8 @@
 #include "engine/cuda/check.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/cuda_device.h"
+#include "engine/cuda/described_device.h"
+#include "engine/cuda/plan_cache.h"
 #include "kernels/register_cuda.h"
 
 namespace engine {
@@ -57,8 +59,27 @@ class CudaBackend : public Backend {
     return all;
   }
 
-  std::unique_ptr<Device> open(int ordinal) const override {
-    return std::make_unique<CudaDevice>(ordinal);
+  std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const override {
+    return std::make_unique<CudaDevice>(
+        ordinal, std::make_shared<PlanCache>(options.plan_cache, options.note));
+  }
+  std::vector<std::string> targets() const override {
+    std::vector<std::string> names;
+    for (const DeviceProfile& profile : device_profiles()) names.emplace_back(profile.target);
+    return names;
+  }
+  DescribedGpu describe(std::string_view target) const override {
+    for (const DeviceProfile& profile : device_profiles()) {
+      if (profile.target != target) continue;
+      auto device = std::make_unique<DescribedDevice>(profile);
+      LaunchList* const list = device->list();
+      return {std::move(device), list};
+    }
+    fail(ExitCode::usage, "--target {}: expected cpu, cuda or one of {}", target,
+         fmt::join(targets(), ", "));
+  }
+  LaunchList time_launches(Device& device, const std::function<void()>& work) const override {
+    return as_cuda(device).time_launches(work);
   }
   void add_kernels(Registry& registry) const override { register_cuda_kernels(registry); }
 };

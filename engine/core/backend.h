@@ -2,11 +2,13 @@
 
 // What a library for another kind of device gives to the program that loads it at run time.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/core/device.h"
+#include "engine/core/launch_list.h"
 #include "engine/core/registry.h"
 
 namespace engine {
@@ -18,6 +20,19 @@ struct GpuInfo {
   int multiprocessors = 0;
 };
 
+struct GpuOptions {
+  /// File that remembers which convolution plans are fast on this machine; empty: none.
+  std::string plan_cache;
+  /// Gets a line when something did not work that one can do without. May be empty.
+  std::function<void(const std::string&)> note;
+};
+
+/// A GPU that is only described, and what is asked of it.
+struct DescribedGpu {
+  std::unique_ptr<Device> device;
+  LaunchList* list;  ///< the device's own
+};
+
 /// The library's one object; lives as long as the process.
 class Backend {
  public:
@@ -26,7 +41,15 @@ class Backend {
   virtual std::string libraries() const = 0;
   /// Devices 0, 1, ... Throws Error (device) with the reason when there is none that can be used.
   virtual std::vector<GpuInfo> devices() const = 0;
-  virtual std::unique_ptr<Device> open(int ordinal) const = 0;
+  virtual std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const = 0;
+  /// GPUs that can be described without being there: "h100" ...
+  virtual std::vector<std::string> targets() const = 0;
+  /// Needs no driver. Throws Error (usage) when target is not one of targets().
+  virtual DescribedGpu describe(std::string_view target) const = 0;
+  /// Runs work(), which uses one of this library's devices and records nothing, and tells how long
+  /// each kernel and each of a library's calls took by itself, with nothing of its own in the
+  /// cache.
+  virtual LaunchList time_launches(Device& device, const std::function<void()>& work) const = 0;
   /// Adds the device's kernels to the table of register_ops().
   virtual void add_kernels(Registry& registry) const = 0;
 };

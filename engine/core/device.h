@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace engine {
 
@@ -36,8 +37,23 @@ class Device {
   virtual void synchronize() = 0;
   /// Work is done when a call returns: looking at its results costs nothing.
   virtual bool is_synchronous() const = 0;
+  /// Names what is queued from now on, until the end_range() that belongs to it: for profilers.
+  /// Ranges nest. See DeviceRange.
+  virtual void begin_range(std::string_view) {}
+  virtual void end_range() {}
   /// Notes what work() queues, and runs none of it. work() may not wait for the device.
   virtual std::unique_ptr<Recording> record(std::function<void()> work) = 0;
+};
+
+/// A device's range as long as this object lives: a phase of a step ("forward"), within it a node.
+class DeviceRange {
+ public:
+  DeviceRange(Device& device, std::string_view name) : device_(device) { device.begin_range(name); }
+  ~DeviceRange() { device_.end_range(); }
+  DeviceRange(const DeviceRange&) = delete;
+
+ private:
+  Device& device_;
 };
 
 /// Device memory with one owner.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace engine {
 
 std::string_view to_string(ConvolutionPass pass) {
@@ -21,6 +23,51 @@ std::string name_of(const ConvolutionShape& shape, ConvolutionPass pass) {
                      to_string(shape.precision), to_string(pass), shape.input.n,
                      to_string(shape.input), shape.output.c, shape.window.kernel_h,
                      shape.window.kernel_w);
+}
+
+double moved_bytes(const ConvolutionShape& shape, ConvolutionPass pass) {
+  const int64_t bias = shape.bias && pass == ConvolutionPass::forward ? shape.output.c : 0;
+  const int64_t elements =
+      shape.input.elements() + shape.output.elements() + shape.weights() + bias;
+  return static_cast<double>(elements) *
+         static_cast<double>(size_of(storage_type(shape.precision)));
+}
+
+std::string repacked_tensors(const ConvolutionShape& shape, size_t workspace_bytes) {
+  constexpr int64_t kSlack = 1024;  // for what else an engine keeps there
+  const auto element = static_cast<int64_t>(size_of(storage_type(shape.precision)));
+  const auto workspace = static_cast<int64_t>(workspace_bytes);
+  const auto padded = [&](int64_t channels, int64_t multiple) {
+    return (channels + multiple - 1) / multiple * multiple;
+  };
+  for (const int64_t multiple : {int64_t{1}, 16 / element}) {
+    const int64_t ins = padded(shape.in_of_group(), multiple);
+    const std::array sizes{shape.input.pixels() * ins * shape.groups * element,
+                           shape.output.c * shape.taps() * ins * element,
+                           shape.output.pixels() * padded(shape.output.c, multiple) * element};
+    for (unsigned subset = 7; subset > 0; --subset) {
+      int64_t sum = 0;
+      std::vector<std::string_view> names;
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        if ((subset >> i & 1) == 0) continue;
+        sum += sizes[i];
+        names.push_back(std::array{"x", "w", "y"}[i]);
+      }
+      if (sum <= workspace && workspace < sum + kSlack && sum > kSlack) {
+        return fmt::format("{}", fmt::join(names, names.size() == 3 ? ", " : " and "));
+      }
+    }
+  }
+  return {};
+}
+
+void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass,
+               const std::string& engine, size_t workspace_bytes) {
+  const std::string repacked = repacked_tensors(shape, workspace_bytes);
+  device.list()->add(LaunchList::Plan{.pass = std::string(to_string(pass)),
+                                      .engine = engine,
+                                      .workspace_bytes = workspace_bytes,
+                                      .note = repacked.empty() ? "" : "repacks " + repacked});
 }
 
 }  // namespace engine

@@ -41,8 +41,21 @@ std::string_view to_string(ConvolutionPass pass);
 /// "bf16 convolution forward of 32 images of 8x8x256 with 96 filters of 5x5", for messages.
 std::string name_of(const ConvolutionShape& shape, ConvolutionPass pass);
 
+/// Bytes of a pass's tensors: what it moves through main memory at least.
+double moved_bytes(const ConvolutionShape& shape, ConvolutionPass pass);
+/// "x", "w and y": the tensors whose copies make up the workspace, judged by its size; for
+/// gradients the tensors that they belong to. Empty when the workspace is something else. An engine
+/// copies tensors that it cannot read or write where they are: with a pitch, in another order of
+/// dimensions, or with channels that are not a multiple of 16 bytes.
+std::string repacked_tensors(const ConvolutionShape& shape, size_t workspace_bytes);
+
+/// Notes a plan on a device that is only described.
+void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass,
+               const std::string& engine, size_t workspace_bytes);
+
 /// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
-/// call overwrites its result and gives the same bits every time.
+/// call overwrites its result and gives the same bits every time. (Plans made anew may use another
+/// engine, unless the device's plan_cache() remembers which.)
 class ConvolutionPlans {
  public:
   virtual ~ConvolutionPlans() = default;
@@ -63,18 +76,5 @@ std::unique_ptr<ConvolutionPlans> make_convolution_plans(
 
 /// What computes, with its version: "cuDNN 9.19.0".
 std::string convolution_library();
-
-/// What a pass would run as on a GPU that need not be there.
-struct PlannedConvolution {
-  ConvolutionPass pass = ConvolutionPass::forward;
-  std::string engine;
-  size_t workspace_bytes = 0;
-  /// A pitch makes the workspace larger by the tensor's size or more: the engine copies the tensor.
-  bool repacks = false;
-};
-
-/// Plans all passes for a GPU described by a device profile. No GPU and no driver are needed.
-std::vector<PlannedConvolution> plan_for_profile(const ConvolutionShape& shape,
-                                                 std::string_view device_profile_json);
 
 }  // namespace engine

@@ -1,7 +1,11 @@
 #include "engine/cuda/cuda_device.h"
 
+#include <nvtx3/nvToolsExt.h>
+
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/launch_timer.h"
+#include "engine/cuda/plan_cache.h"
 
 namespace engine {
 
@@ -34,15 +38,22 @@ class CudaRecording : public Recording {
 
 }  // namespace
 
-CudaDevice::CudaDevice(int ordinal) {
+CudaDevice::CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans)
+    : plan_cache_(plans ? std::move(plans) : std::make_shared<PlanCache>()) {
   check(cudaSetDevice(ordinal), "choosing the GPU");
   check(cudaGetDeviceProperties(&properties_, ordinal), "asking for the GPU's properties");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
 }
 
+CudaDevice::CudaDevice(const cudaDeviceProp& properties, const DeviceProfile& profile)
+    : properties_(properties),
+      plan_cache_(std::make_shared<PlanCache>()),
+      profile_(&profile),
+      list_(std::make_unique<LaunchList>()) {}
+
 CudaDevice::~CudaDevice() {
   libraries_.clear();  // they use the stream
-  cudaStreamDestroy(stream_);
+  if (stream_) cudaStreamDestroy(stream_);
 }
 
 std::string CudaDevice::description() const {
@@ -61,6 +72,14 @@ std::string CudaDevice::identity() const {
   return text;
 }
 
+void CudaDevice::out_of_memory(size_t bytes, size_t free, size_t total) {
+  fail(ExitCode::out_of_memory,
+       "out of GPU memory: {:.1f} MB were asked for, {:.1f} of {:.1f} MB are free; a smaller "
+       "batch_size needs less",
+       static_cast<double>(bytes) / 1e6, static_cast<double>(free) / 1e6,
+       static_cast<double>(total) / 1e6);
+}
+
 void* CudaDevice::allocate(size_t bytes) {
   void* memory = nullptr;
   const cudaError_t error = cudaMalloc(&memory, bytes ? bytes : 1);
@@ -68,11 +87,7 @@ void* CudaDevice::allocate(size_t bytes) {
     cudaGetLastError();  // this one is reported; it must not be the next call's
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    fail(ExitCode::out_of_memory,
-         "out of GPU memory: {:.1f} MB were asked for, {:.1f} of {:.1f} MB are free; a smaller "
-         "batch_size needs less",
-         static_cast<double>(bytes) / 1e6, static_cast<double>(free) / 1e6,
-         static_cast<double>(total) / 1e6);
+    out_of_memory(bytes, free, total);
   }
   check(error, "allocating GPU memory");
   return memory;
@@ -123,6 +138,32 @@ std::unique_ptr<Recording> CudaDevice::record(std::function<void()> work) {
   cudaGraphDestroy(graph);
   check(error, "making a recorded step ready");
   return std::make_unique<CudaRecording>(executable, stream_);
+}
+
+void CudaDevice::begin_range(std::string_view name) {
+  char text[128]{};  // NVTX takes no lengths
+  name.copy(text, sizeof(text) - 1);
+  nvtxRangePushA(text);
+  if (timer_) timer_->begin_range(name);
+}
+
+void CudaDevice::end_range() {
+  nvtxRangePop();
+  if (timer_) timer_->end_range();
+}
+
+LaunchList CudaDevice::time_launches(const std::function<void()>& work) {
+  timer_ =
+      std::make_unique<LaunchTimer>(*this, stream_, static_cast<size_t>(properties_.l2CacheSize));
+  try {
+    work();
+    LaunchList list = timer_->result();
+    timer_.reset();
+    return list;
+  } catch (...) {
+    timer_.reset();
+    throw;
+  }
 }
 
 void CudaDevice::synchronize() {

@@ -6,8 +6,13 @@
 #include <vector>
 
 #include "engine/core/device.h"
+#include "engine/core/launch_list.h"
 
 namespace engine {
+
+class LaunchTimer;     // engine/cuda/launch_timer.h
+class PlanCache;       // engine/cuda/plan_cache.h
+struct DeviceProfile;  // engine/cuda/device_profiles.h
 
 /// What a library keeps for a device, such as its handle.
 class DeviceLibrary {
@@ -19,8 +24,9 @@ class DeviceLibrary {
 /// between host and device return when they are done, all else is only queued.
 class CudaDevice : public Device {
  public:
-  /// Throws Error (device) when there is no such GPU or it cannot be used.
-  explicit CudaDevice(int ordinal);
+  /// Throws Error (device) when there is no such GPU or it cannot be used. plans: where to look up,
+  /// and to remember, which convolution plans are fast.
+  explicit CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans = nullptr);
   ~CudaDevice() override;
   CudaDevice(const CudaDevice&) = delete;
 
@@ -37,9 +43,24 @@ class CudaDevice : public Device {
   bool is_synchronous() const override { return false; }
   /// A CUDA graph: one launch, whatever the number of kernels.
   std::unique_ptr<Recording> record(std::function<void()> work) override;
+  /// NVTX ranges.
+  void begin_range(std::string_view name) override;
+  void end_range() override;
 
   cudaStream_t stream() const { return stream_; }
+  int compute_capability() const { return properties_.major * 10 + properties_.minor; }
   int multiprocessors() const { return properties_.multiProcessorCount; }
+  std::string_view name() const { return properties_.name; }
+  size_t memory_bytes() const { return properties_.totalGlobalMem; }
+  PlanCache& plan_cache() { return *plan_cache_; }
+  /// Where a device that is only described notes what is asked of it instead of doing it, and its
+  /// profile; null for a device that is there.
+  LaunchList* list() const { return list_.get(); }
+  const DeviceProfile* profile() const { return profile_; }
+  /// Runs work() with timer() in place. See Backend.
+  LaunchList time_launches(const std::function<void()>& work);
+  /// Goes around each launch while launches are timed; null otherwise.
+  LaunchTimer* timer() const { return timer_.get(); }
 
   /// The device's one L, made from its stream by the first call: when plans are made, never in a
   /// step.
@@ -54,10 +75,20 @@ class CudaDevice : public Device {
     return library;
   }
 
+ protected:
+  /// A device that is only described: touches no driver and has no stream.
+  CudaDevice(const cudaDeviceProp& properties, const DeviceProfile& profile);
+  /// Throws Error (out_of_memory).
+  [[noreturn]] static void out_of_memory(size_t bytes, size_t free, size_t total);
+
  private:
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
+  std::shared_ptr<PlanCache> plan_cache_;
+  const DeviceProfile* profile_ = nullptr;
+  std::unique_ptr<LaunchList> list_;
+  std::unique_ptr<LaunchTimer> timer_;
 };
 
 /// The device of a kernel's setup, which the registry's tables make sure is a GPU.

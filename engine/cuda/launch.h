@@ -8,6 +8,7 @@
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
+#include "engine/cuda/launch_timer.h"
 #include "engine/cuda/start_kernel.h"
 
 namespace engine {
@@ -29,11 +30,21 @@ struct LaunchName {
   double bytes;  ///< read and written; 0: too little to count
 };
 
-/// Queues a kernel on the device's stream.
+/// Queues a kernel on the device's stream; a device that is only described notes it.
 template <class... Parameters>
 void launch(const CudaDevice& device, LaunchName what, dim3 grid, dim3 block,
             void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
+  const auto noted = [&] {
+    return LaunchList::Launch{.kernel = what.name,
+                              .grid = {grid.x, grid.y, grid.z},
+                              .block = {block.x, block.y, block.z},
+                              .bytes = what.bytes};
+  };
+  if (LaunchList* list = device.list()) return list->add(noted());
+  LaunchTimer* const timer = device.timer();
+  if (timer) timer->begin();
   check(start_kernel(device.stream(), what.name, grid, block, kernel, arguments...), what.name);
+  if (timer) timer->end(noted());
 }
 
 /// The same for a loop over count items that any number of threads can share.

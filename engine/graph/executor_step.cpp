@@ -40,6 +40,7 @@ void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
 void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, int64_t begin,
                             const Buffer& at, Program& program) {
   if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
+  const DeviceRange range(device, "gather");
   pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin,
                    static_cast<const StepState*>(at.data()), program.input(),
                    static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
@@ -98,9 +99,16 @@ void Executor::Impl::update(Buffer& of, int64_t advance) {
 }
 
 void Executor::Impl::step(Program& program, int64_t advance) {
-  keep_state_parameters();
-  program.forward(true);
-  program.backward();
+  {
+    const DeviceRange range(device, "forward");
+    keep_state_parameters();
+    program.forward(true);
+  }
+  {
+    const DeviceRange range(device, "backward");
+    program.backward();
+  }
+  const DeviceRange range(device, "update");
   update(state, advance);
 }
 

@@ -29,6 +29,8 @@ struct MemoryPlan {
   size_t parameters = 0, gradients = 0, moments = 0;
   size_t activations = 0;    ///< the arena: activations, their gradients, saved values, workspace
   size_t without_reuse = 0;  ///< what the arena would take if nothing were reused
+
+  size_t total() const { return parameters + gradients + moments + activations; }
 };
 
 }  // namespace engine

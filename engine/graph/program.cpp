@@ -6,7 +6,7 @@
 
 namespace engine {
 
-Program::Program(const ProgramSetup& setup) : mode_(setup.mode) {
+Program::Program(const ProgramSetup& setup) : device_(setup.device), mode_(setup.mode) {
   const GraphOptions options{.batch = setup.batch,
                              .training = setup.mode == Mode::training,
                              .label_smoothing = setup.label_smoothing};
@@ -21,7 +21,7 @@ Program::Program(const ProgramSetup& setup) : mode_(setup.mode) {
   }
   make_kernels(setup);
   placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes,
-                     [this](size_t i, const KernelPlaces& places) { plan_kernel(i, places); });
+                     [&](size_t i, const KernelPlaces& places) { plan_kernel(setup, i, places); });
 }
 
 void Program::make_kernels(const ProgramSetup& setup) {
@@ -51,6 +51,7 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
     absorbed.push_back(user < 0 ? nullptr : graph_.nodes[static_cast<size_t>(user)].op.get());
   }
 
+  const DeviceRange range(setup.device, node.name);
   const OpEntry* entry = setup.registry.op(node.op->type());
   const bool cuda = setup.device.kind() == "cuda";
   const KernelFactory factory = entry ? (cuda ? entry->cuda : entry->cpu) : nullptr;
@@ -58,25 +59,36 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
     fail(ExitCode::device, "node \"{}\": the device {} has no implementation of {}", node.name,
          setup.device.kind(), node.op->type());
   }
-  calls_[i].kernel = factory({.op = *node.op,
-                              .node = node.name,
-                              .inputs = shapes,
-                              .output = node.signature.output,
-                              .parameters = node.signature.parameters,
-                              .training = facts.backward,
-                              .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
-                              .seed = setup.seed,
-                              .precision = setup.precision,
-                              .absorbed = absorbed,
-                              .device = setup.device});
+  const KernelSetup kernel_setup{.op = *node.op,
+                                 .node = node.name,
+                                 .inputs = shapes,
+                                 .output = node.signature.output,
+                                 .parameters = node.signature.parameters,
+                                 .training = facts.backward,
+                                 .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
+                                 .seed = setup.seed,
+                                 .precision = setup.precision,
+                                 .absorbed = absorbed,
+                                 .device = setup.device};
+  try {
+    calls_[i].kernel = factory(kernel_setup);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("node \"{}\": {}", node.name, error.what()));
+  }
   facts.takes_pitch = calls_[i].kernel->takes_pitch();
   return facts;
 }
 
-void Program::plan_kernel(size_t i, const KernelPlaces& places) {
+void Program::plan_kernel(const ProgramSetup& setup, size_t i, const KernelPlaces& places) {
   if (!calls_[i].kernel) return;
+  const Node& node = graph_.nodes[i];
+  const DeviceRange range(setup.device, node.name);
   Kernel& kernel = *calls_[i].kernel;
-  kernel.plan(places);
+  try {
+    kernel.plan(places);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("node \"{}\": {}", node.name, error.what()));
+  }
   facts_[i].workspace_bytes = kernel.workspace_bytes();
   facts_[i].saved_bytes = kernel.saved_bytes();
 }

@@ -65,8 +65,14 @@ class Program {
 
   bool runs_forward(size_t i) const { return placement_.nodes[i].runs_forward; }
   bool runs_backward(size_t i) const { return placement_.nodes[i].runs_backward; }
-  void forward_node(size_t i) { calls_[i].kernel->forward(*calls_[i].forward); }
-  void backward_node(size_t i) { calls_[i].kernel->backward(*calls_[i].backward); }
+  void forward_node(size_t i) {
+    const DeviceRange range(device_, node(i).name);
+    calls_[i].kernel->forward(*calls_[i].forward);
+  }
+  void backward_node(size_t i) {
+    const DeviceRange range(device_, node(i).name);
+    calls_[i].kernel->backward(*calls_[i].backward);
+  }
 
   /// All nodes; the loss only when it is wanted (it reads labels).
   void forward(bool with_loss);
@@ -88,11 +94,12 @@ class Program {
 
   void make_kernels(const ProgramSetup& setup);
   NodeFacts make_kernel(const ProgramSetup& setup, size_t i, const std::vector<bool>& gradient);
-  void plan_kernel(size_t i, const KernelPlaces& places);
+  void plan_kernel(const ProgramSetup& setup, size_t i, const KernelPlaces& places);
   void bind_node(size_t i, const ParameterStore& store, std::byte* arena);
   TensorView view(const PlacedTensor& tensor, std::byte* arena) const;
   std::byte* memory(int buffer, std::byte* arena) const;
 
+  Device& device_;
   const Mode mode_;
   Graph built_, graph_;
   std::vector<NodeFacts> facts_;

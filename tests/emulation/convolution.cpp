@@ -4,6 +4,7 @@
 // may.
 
 #include "engine/cuda/convolution.h"
+#include "engine/cuda/launch_timer.h"
 
 #include <algorithm>
 #include <bit>
@@ -168,6 +169,8 @@ class PlainConvolution final : public ConvolutionPlans {
                    const std::vector<ConvolutionPass>& passes)
       : device_(device), loops_(shape), passes_(passes) {
     check(emulated::library_setup("convolution plans"), "making plans of a convolution");
+    if (!device.list()) return;
+    for (const auto pass : passes) note_plan(device, shape, pass, description(), kWorkspace);
   }
 
   size_t workspace_bytes() const override { return kWorkspace; }
@@ -202,18 +205,23 @@ class PlainConvolution final : public ConvolutionPlans {
     if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
       throw std::runtime_error(name + " was not planned");
     }
+    const LaunchList::Launch noted{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)};
+    if (LaunchList* list = device_.list()) return list->add(noted);
     for (const void* address : memory) {
       constexpr uintptr_t kAlignment = 16;
       if (reinterpret_cast<uintptr_t>(address) % kAlignment) {
         throw std::runtime_error(name + ": an address is not aligned to 16 bytes");
       }
     }
+    LaunchTimer* const timer = device_.timer();
+    if (timer) timer->begin();
     check(emulated::library_call(device_.stream(), name,
                                  [=] {
                                    std::memset(workspace, 0xff, kWorkspace);
                                    work();
                                  }),
           name);
+    if (timer) timer->end(noted);
   }
 
   CudaDevice& device_;

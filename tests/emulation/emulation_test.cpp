@@ -89,6 +89,18 @@ TEST(Emulation, CatchesBarriersThatNotAllReach) {
       << launched("lanes").problem;
 }
 
+TEST(Emulation, CatchesMemoryOfTheHost) {
+  CudaDevice device(0);
+  const Buffer memory(device, 64 * sizeof(float));
+  Floats host(64);
+  try {
+    run_kernel(device, "rotate", host.data(), memory.f32());
+    ADD_FAILURE();
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("memory of the host"), std::string::npos);
+  }
+}
+
 TEST(Emulation, RecordsLibraryCallsOfACapture) {
   CudaDevice device(0);
   int runs = 0;

@@ -1,5 +1,8 @@
 #include "tests/emulation/emulator.h"
 
+#include <sys/mman.h>
+
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <mutex>
@@ -42,6 +45,22 @@ void run_now(const std::string& kernel, const void* function, dim3 grid, dim3 si
   launches.functions.insert(function);
   const std::string problem = run_blocks(grid, size, thread, m.launched++);
   if (!problem.empty()) throw std::runtime_error(kernel + ": " + problem);
+}
+
+/// Inside of memory that cudaMalloc has given, or just behind it.
+bool is_device_address(uintptr_t address) {
+  const auto& memory = machine().memory;
+  auto next = memory.upper_bound(reinterpret_cast<void*>(address));
+  if (next == memory.begin()) return false;
+  --next;
+  return address <= reinterpret_cast<uintptr_t>(next->first) + next->second;
+}
+
+/// Whether this process has memory there.
+bool is_mapped(uintptr_t address) {
+  constexpr uintptr_t kPage = 4096;
+  unsigned char resident = 0;
+  return mincore(reinterpret_cast<void*>(address / kPage * kPage), 1, &resident) == 0;
 }
 
 /// Counts a call, and says whether it is to fail.
@@ -100,6 +119,9 @@ struct CUstream_st {
   bool capturing = false;
   std::vector<std::function<void()>> recorded;
 };
+struct CUevent_st {
+  std::chrono::steady_clock::time_point at;
+};
 struct CUgraph_st {
   std::vector<std::function<void()>> work;
 };
@@ -126,6 +148,17 @@ namespace emulated {
 cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
                 dim3 block, std::function<void()> thread) {
   return now_or_later(name, stream, [=] { run_now(name, function, grid, block, thread); });
+}
+
+void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes) {
+  const std::lock_guard lock(machine().mutex);
+  for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+    uintptr_t word;
+    std::memcpy(&word, static_cast<const char*>(argument) + at, sizeof(word));
+    if (word >> 32 && !is_device_address(word) && is_mapped(word)) {
+      throw std::runtime_error(kernel + ": an argument points to memory of the host");
+    }
+  }
 }
 
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work) {
@@ -156,7 +189,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
                  .sharedMemPerBlockOptin = 227 << 10,
                  .major = 9,
                  .minor = 0,
-                 .multiProcessorCount = 2};
+                 .multiProcessorCount = 2,
+                 .l2CacheSize = 1 << 16};
   return enter("cudaGetDeviceProperties");
 }
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -209,6 +243,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return enter_uncaptured("cudaStreamSynchronize");
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  if (const cudaError_t error = enter("cudaEventCreate")) return error;
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return enter("cudaEventDestroy");
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->at = std::chrono::steady_clock::now();
+  return enter("cudaEventRecord");
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->at - start->at).count();
+  return enter("cudaEventElapsedTime");
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture")) return error;

@@ -19,7 +19,12 @@ namespace emulated {
 cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
                 dim3 block, std::function<void()> thread);
 
-/// The same for what a library would do on the stream: work(), as one launch of that name.
+/// Throws std::runtime_error when a kernel's argument is or holds the address of memory that
+/// cudaMalloc has not given, which a GPU's kernel could not reach.
+void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes);
+
+/// Runs or records, as run() does, what a library would do on the stream: work(), as one launch of
+/// that name.
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work);
 
 /// Counts what a library does without the stream, such as making a plan.

@@ -9,23 +9,11 @@
 #include "kernels/register.h"
 #include "tests/emulation/emulator.h"
 #include "tests/graph/float_set.h"
-#include "tests/support/paths.h"
+#include "tests/support/study_network.h"
 #include "tests/support/tested_device.h"
 
 namespace engine::test {
 namespace {
-
-/// The study's network as it ships, for batches of 4.
-Value study_network() {
-  const std::string file = (source_dir() / "experiments/gray.json").string();
-  const Value gray = parse_json_or_throw(read_json_text(file), file, ExitCode::experiment);
-  Value all = parse_json_or_throw(
-      R"({"image": [32, 32, 1], "classes": 10, "batch": 4,
-          "optimizer": {"type": "adam", "learning_rate": 0.001}})",
-      "test.json", ExitCode::experiment);
-  all.set("network", *gray.find("network"));
-  return all;
-}
 
 struct Pair {
   explicit Pair(const Value& description)
@@ -43,7 +31,7 @@ void expect_near(const std::vector<NamedTensor>& a, const std::vector<NamedTenso
 }
 
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpus) {
-  Pair pair(study_network());
+  Pair pair(study_network(4));
   const auto cpu = pair.cpu.executor(), gpu = pair.gpu.executor();
   cpu->initialize();
   gpu->initialize();
@@ -83,7 +71,7 @@ TEST(EmulatedNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
 /// Every product's factors are rounded to 8 bits. PyTorch's bf16 autocast parts as far from its own
 /// float32 here: 12 % in the stem's weights, where the sums cancel most, 1 to 3 % elsewhere.
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpusInBf16) {
-  Pair pair(study_network());
+  Pair pair(study_network(4));
   pair.gpu.precision = Precision::bf16;
   const auto cpu = pair.cpu.executor(), gpu = pair.gpu.executor();
   cpu->initialize();
@@ -133,7 +121,7 @@ struct Trained {
 };
 
 TEST(EmulatedNetwork, TheStudyTrainsThreeStepsLikeTheCpu) {
-  Pair pair(study_network());
+  Pair pair(study_network(4));
   const Trained cpu(pair.cpu, 11), gpu(pair.gpu, 11);  // two whole batches and one of 3
   EXPECT_EQ(gpu.state.step, 3u);
   EXPECT_EQ(gpu.state.position, 11u);

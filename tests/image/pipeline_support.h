@@ -23,6 +23,7 @@
 #include "kernels/image/random_crop.h"
 #include "kernels/image/random_flip.h"
 #include "kernels/image/smooth.h"
+#include "tests/support/on_device.h"
 #include "tests/support/tested_device.h"
 
 namespace engine::test {
@@ -59,27 +60,31 @@ inline std::vector<std::unique_ptr<Stage>> make_stages(std::string_view json) {
 class TestPipeline {
  public:
   TestPipeline(std::string_view json, Shape image, uint32_t seed = 1)
-      : device_(make_tested_device()),
-        stages_(make_stages(json)),
-        setup_{{}, image, seed, *device_} {
+      : TestPipeline(json, image, seed, make_tested_device(), tested_pipeline(tested_registry())) {}
+  TestPipeline(std::string_view json, Shape image, uint32_t seed, std::unique_ptr<Device> device,
+               PipelineFactory make)
+      : device_(std::move(device)), stages_(make_stages(json)), setup_{{}, image, seed, *device_} {
     for (const auto& stage : stages_) setup_.stages.push_back(stage.get());
-    pipeline_ = tested_pipeline(tested_registry())(setup_);
+    pipeline_ = make(setup_);
   }
 
   Pipeline& operator*() { return *pipeline_; }
   Pipeline* operator->() { return pipeline_.get(); }
+  Device& device() { return *device_; }
 
   std::vector<float> gather(const PreparedSet& set, const std::vector<int32_t>& order,
                             uint32_t epoch = 0) {
     const auto count = static_cast<int64_t>(order.size());
+    const OnDevice<int32_t> rows(*device_, order);
+    const OnDevice<StepState> at(*device_, {StepState{.epoch = epoch}});
     // NaN: an element that nobody writes shows.
-    std::vector<float> batch(count * pipeline_->output().per_sample(),
-                             std::numeric_limits<float>::quiet_NaN());
-    const StepState at{.epoch = epoch};
-    pipeline_->gather(set, order.data(), &at,
+    const OnDevice<float> batch(*device_,
+                                std::vector<float>(count * pipeline_->output().per_sample(),
+                                                   std::numeric_limits<float>::quiet_NaN()));
+    pipeline_->gather(set, rows.data(), at.data(),
                       packed_view(batch.data(), pipeline_->output().with_batch(count)), nullptr,
                       nullptr);
-    return batch;
+    return batch.read();
   }
 
   /// All images, in order.

@@ -31,17 +31,20 @@ TEST(Pipeline, GathersRowsLabelsAndSamples) {
   const auto set = pipeline->prepare(images, true);
   EXPECT_EQ(set->count(), 9);
   const std::vector<int32_t> order{7, 7, 8, 0, 0, 5};
-  const StepState at{.position = 2};
-  std::vector<float> batch(4 * 48);
-  std::vector<int32_t> labels(4), samples(4);
-  pipeline->gather(*set, order.data(), &at,
+  Device& device = pipeline.device();
+  const OnDevice<int32_t> rows(device, order);
+  const OnDevice<StepState> at(device, {StepState{.position = 2}});
+  const OnDevice<float> batch(device, std::vector<float>(4 * 48));
+  const OnDevice<int32_t> labels(device, {0, 0, 0, 0}), samples(device, {0, 0, 0, 0});
+  pipeline->gather(*set, rows.data(), at.data(),
                    packed_view(batch.data(), pipeline->output().with_batch(4)), labels.data(),
                    samples.data());
-  EXPECT_EQ(labels, (std::vector<int32_t>{8, 0, 0, 5}));
-  EXPECT_EQ(samples, (std::vector<int32_t>{108, 100, 100, 105}));
+  EXPECT_EQ(labels.read(), (std::vector<int32_t>{8, 0, 0, 5}));
+  EXPECT_EQ(samples.read(), (std::vector<int32_t>{108, 100, 100, 105}));
+  const std::vector<float> found = batch.read();
   for (size_t row = 0; row < 4; ++row) {
     for (size_t i = 0; i < 48; ++i) {
-      EXPECT_EQ(batch[row * 48 + i], images.pixels[order[2 + row] * 48 + i] / 255.0f);
+      EXPECT_EQ(found[row * 48 + i], images.pixels[order[2 + row] * 48 + i] / 255.0f);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/nn/activation_math.h"
+#include "tests/support/on_device.h"
 #include "tests/support/op_harness.h"
 #include "tests/support/tested_device.h"
 
@@ -17,7 +18,7 @@ using Floats = std::vector<float>;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-/// A kernel on ordinary vectors, packed, in training.
+/// A kernel on ordinary vectors, which lie packed in device memory while it runs, in training.
 class Runner {
  public:
   Runner(const std::string& op, const std::string& attributes, std::vector<Shape> inputs,
@@ -36,55 +37,74 @@ class Runner {
                                           .needs_dx = std::span(kNeeded, inputs_.size()),
                                           .seed = 1,
                                           .device = *device_});
-    workspace_.resize(kernel_->workspace_bytes() + 64);
-    saved_.resize(kernel_->saved_bytes() + 64);
-    batch = {&state, samples.data(), nullptr, true};
+    workspace_ = Buffer(*device_, kernel_->workspace_bytes() + 64);
+    saved_ = Buffer(*device_, kernel_->saved_bytes() + 64);
   }
 
-  Floats forward(std::vector<Floats> x) {
-    Floats y(static_cast<size_t>(signature_.output.elements()), kNaN);
+  Floats forward(const std::vector<Floats>& x) {
+    std::vector<OnDevice<float>> memory;
     std::vector<TensorView> views;
-    for (size_t i = 0; i < x.size(); ++i) views.push_back(packed_view(x[i].data(), inputs_[i]));
+    for (size_t i = 0; i < x.size(); ++i) {
+      views.push_back(packed_view(memory.emplace_back(*device_, x[i]).data(), inputs_[i]));
+    }
     std::vector<float*> pointers;
-    for (Floats& parameter : parameters) pointers.push_back(parameter.data());
+    for (const Floats& parameter : parameters) {
+      pointers.push_back(memory.emplace_back(*device_, parameter).data());
+    }
+    y_ = Floats(static_cast<size_t>(signature_.output.elements()), kNaN);
+    const OnDevice<float> y(*device_, y_);
     const std::vector<const void*> operands(pointers.begin(), pointers.end());
-    kernel_->forward({batch, views, packed_view(y.data(), signature_.output), pointers, operands,
-                      workspace_.data(), saved_.data()});
-    y_ = y;
-    return y;
+    with_batch([&](const Batch& batch) {
+      kernel_->forward({.batch = batch,
+                        .x = views,
+                        .y = packed_view(y.data(), signature_.output),
+                        .parameters = pointers,
+                        .operands = operands,
+                        .workspace = workspace_.data(),
+                        .saved = saved_.data()});
+    });
+    return y_ = y.read();
   }
 
-  Floats backward(Floats dy) {
-    Floats dx(static_cast<size_t>(inputs_[0].elements()), kNaN);
+  Floats backward(const Floats& gradient) {
+    const OnDevice<float> y(*device_, y_), dy(*device_, gradient);
+    const OnDevice<float> dx(*device_, Floats(static_cast<size_t>(inputs_[0].elements()), kNaN));
     const std::vector<TensorView> x{{nullptr, inputs_[0], DType::f32, inputs_[0].c}};
     const std::vector<TensorView> to{packed_view(dx.data(), inputs_[0])};
-    kernel_->backward({batch,
-                       x,
-                       packed_view(y_.data(), signature_.output),
-                       packed_view(dy.data(), signature_.output),
-                       to,
-                       {},
-                       {},
-                       {},
-                       workspace_.data(),
-                       saved_.data()});
-    return dx;
+    with_batch([&](const Batch& batch) {
+      kernel_->backward({.batch = batch,
+                         .x = x,
+                         .y = packed_view(y.data(), signature_.output),
+                         .dy = packed_view(dy.data(), signature_.output),
+                         .dx = to,
+                         .workspace = workspace_.data(),
+                         .saved = saved_.data()});
+    });
+    return dx.read();
   }
 
   Kernel& kernel() { return *kernel_; }
 
   StepState state;
   std::vector<int32_t> samples = std::vector<int32_t>(100);
+  std::vector<int32_t> labels;  ///< empty: none
   std::vector<Floats> parameters;
-  Batch batch;
 
  private:
+  template <class Work>
+  void with_batch(const Work& work) {
+    const OnDevice<StepState> at(*device_, {state});
+    const OnDevice<int32_t> numbers(*device_, samples), classes(*device_, labels);
+    work(Batch{at.data(), numbers.data(), classes.data(), true});
+    state = at.read()[0];
+  }
+
   std::vector<Shape> inputs_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Op> op_;
   Signature signature_;
   std::unique_ptr<Kernel> kernel_;
-  std::vector<std::byte> workspace_, saved_;
+  Buffer workspace_, saved_;
   Floats y_;
 };
 
@@ -135,8 +155,7 @@ TEST(max_pool, passes_nan_on) {
 
 TEST(softmax_cross_entropy, counts_the_first_arg_max) {
   Runner loss("softmax_cross_entropy", "{}", {{3, 1, 1, 3}});
-  const std::vector<int32_t> labels{0, 1, 2};
-  loss.batch.labels = labels.data();
+  loss.labels = {0, 1, 2};
   loss.forward({{1, 1, 1, 1, 1, 1, 0, 0, 5}});
   EXPECT_EQ(loss.state.correct, 2u);
   EXPECT_EQ(loss.state.seen, 3u);
@@ -147,8 +166,7 @@ TEST(softmax_cross_entropy, counts_the_first_arg_max) {
 
 TEST(softmax_cross_entropy, large_logits_do_not_overflow) {
   Runner loss("softmax_cross_entropy", "{}", {{2, 1, 1, 2}});
-  const std::vector<int32_t> labels{0, 0};
-  loss.batch.labels = labels.data();
+  loss.labels = {0, 0};
   EXPECT_EQ(loss.forward({{1e6f, -1e6f, -1e6f, 1e6f}}), (Floats{1, 0, 0, 1}));
   EXPECT_EQ(loss.state.loss_sum, 2e6);
   EXPECT_EQ(loss.state.nonfinite, 0u);
@@ -159,8 +177,7 @@ TEST(softmax_cross_entropy, says_when_the_loss_is_not_finite) {
   for (const float bad : {kNaN, kInfinity, -kInfinity}) {
     for (size_t place = 0; place < 3; ++place) {
       Runner loss("softmax_cross_entropy", "{}", {{1, 1, 1, 3}});
-      const std::vector<int32_t> labels{static_cast<int32_t>(place)};
-      loss.batch.labels = labels.data();
+      loss.labels = {static_cast<int32_t>(place)};
       Floats x{1, 2, 3};
       x[place] = bad;
       loss.forward({x});
@@ -182,11 +199,11 @@ TEST(concat, leaves_alone_what_is_in_its_place) {
   const std::vector<Shape> inputs{{1, 1, 2, 2}, {1, 1, 2, 1}};
   const auto kernel = tested(*registry().op("concat"))(
       {.op = *op, .inputs = inputs, .output = {1, 1, 2, 3}, .device = *device});
-  Floats y{1, 2, 0, 3, 4, 0}, second{8, 9};
+  const OnDevice<float> y(*device, {1, 2, 0, 3, 4, 0}), second(*device, {8, 9});
   const std::vector<TensorView> x{{y.data(), inputs[0], DType::f32, 3},
                                   packed_view(second.data(), inputs[1])};
-  kernel->forward({{}, x, packed_view(y.data(), {1, 1, 2, 3}), {}, {}, nullptr, nullptr});
-  EXPECT_EQ(y, (Floats{1, 2, 8, 3, 4, 9}));
+  kernel->forward({.batch = {}, .x = x, .y = packed_view(y.data(), {1, 1, 2, 3})});
+  EXPECT_EQ(y.read(), (Floats{1, 2, 8, 3, 4, 9}));
 }
 
 TEST(split, may_sum_into_the_first_gradient) {
@@ -196,13 +213,15 @@ TEST(split, may_sum_into_the_first_gradient) {
     const Shape shape{1, 1, 1, 2};
     const auto kernel = tested(*registry().op("split"))(
         {.op = *op, .inputs = {&shape, 1}, .output = shape, .device = *device});
-    std::vector<Floats> gradients;
-    for (int i = 0; i < copies; ++i) gradients.push_back({1.0f * static_cast<float>(i), 10});
+    std::vector<OnDevice<float>> gradients;
     std::vector<TensorView> views;
-    for (Floats& gradient : gradients) views.push_back(packed_view(gradient.data(), shape));
-    kernel->backward({{}, views, {}, {}, {views.data(), 1}, {}, {}, {}, nullptr, nullptr});
-    EXPECT_EQ(gradients[0], (Floats{static_cast<float>(copies * (copies - 1) / 2),
-                                    10.0f * static_cast<float>(copies)}));
+    for (int i = 0; i < copies; ++i) {
+      gradients.emplace_back(*device, Floats{1.0f * static_cast<float>(i), 10});
+      views.push_back(packed_view(gradients.back().data(), shape));
+    }
+    kernel->backward({.batch = {}, .x = views, .dx = {views.data(), 1}});
+    EXPECT_EQ(gradients[0].read(), (Floats{static_cast<float>(copies * (copies - 1) / 2),
+                                           10.0f * static_cast<float>(copies)}));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "engine/core/keys_reader.h"
 #include "engine/cpu/cpu_device.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/on_device.h"
 #include "tests/support/op_harness.h"
 #include "tests/support/tested_device.h"
 
@@ -36,7 +37,7 @@ std::unique_ptr<Optimizer> configure(const std::string& type, const std::string&
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// An optimizer with its arenas between guards.
+/// An optimizer on the tested device with its arenas between guards.
 class Arena {
  public:
   Arena(const std::string& type, const std::string& keys, const Floats& parameters,
@@ -59,8 +60,11 @@ class Arena {
     std::vector<float*> moments;
     for (size_t i = 2; i < arenas_.size(); ++i) moments.push_back(arenas_[i].data());
     state.rates_from = state.step;
-    kernel_->update({.state = &state,
-                     .learning_rates = &learning_rate,
+    const OnDevice<StepState> at(*device_, {state});
+    const OnDevice<float> rates(*device_, {learning_rate});
+    const OnDevice<float> statistics(*device_, running), before(*device_, running_before);
+    kernel_->update({.state = at.data(),
+                     .learning_rates = rates.data(),
                      .samples = 7,
                      .parameters = arenas_[0].data(),
                      .operands = operands_ ? operands_->view().data : nullptr,
@@ -68,9 +72,11 @@ class Arena {
                      .gradient_type = arenas_[1].view().dtype,
                      .moments = moments.data(),
                      .elements = static_cast<int64_t>(gradients.size()),
-                     .state_parameters = running.data(),
-                     .state_parameters_before = running_before.data(),
+                     .state_parameters = statistics.data(),
+                     .state_parameters_before = before.data(),
                      .state_elements = static_cast<int64_t>(running.size())});
+    state = at.read()[0];
+    running = statistics.read();
     for (const GuardedTensor& arena : arenas_) EXPECT_TRUE(arena.intact());
     EXPECT_EQ(std::memcmp(arenas_[1].read().data(), gradients.data(), gradients.size() * 4), 0);
   }

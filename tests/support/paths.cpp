@@ -9,7 +9,8 @@
 namespace engine::test {
 
 std::filesystem::path source_dir() {
-  return SOURCE_DIR;
+  const char* named = std::getenv("ENGINE_SOURCE_DIR");
+  return named ? named : SOURCE_DIR;
 }
 
 std::optional<std::filesystem::path> shared_dir() {

@@ -6,6 +6,7 @@
 
 namespace engine::test {
 
+/// Where experiments/ and tests/ are: $ENGINE_SOURCE_DIR, else the source tree.
 std::filesystem::path source_dir();
 /// The folder with reference values and images that some machines have beside the project (or
 /// $ENGINE_SHARED); tests that need it skip where it is missing.

@@ -1,0 +1,17 @@
+#include "engine/core/launch_list.h"
+
+namespace engine {
+
+void LaunchList::add(Launch launch) {
+  launch.phase = range(0);
+  launch.node = range(1);
+  launches.push_back(std::move(launch));
+}
+
+void LaunchList::add(Plan plan) {
+  plan.phase = range(0);
+  plan.node = range(1);
+  plans.push_back(std::move(plan));
+}
+
+}  // namespace engine
