@@ -82,6 +82,18 @@ Machine open_cpu() {
   return {.device = make_cpu_device(), .registry = register_ops(), .libraries = libraries()};
 }
 
+Machine open_target(const std::string& target) {
+  const CudaLibrary& library = cuda_library();
+  if (!library.backend) fail(ExitCode::device, "--target {}: {}", target, library.why_not);
+  DescribedGpu gpu = library.backend->describe(target);
+  Machine machine{.device = std::move(gpu.device),
+                  .registry = register_ops(),
+                  .libraries = library.backend->libraries(),
+                  .list = gpu.list};
+  library.backend->add_kernels(machine.registry);
+  return machine;
+}
+
 Machine open_any() {
   if (!cuda_library().found) return open_cpu();
   try {
@@ -106,6 +118,12 @@ Machine open_machine(const SharedOptions& options) {
     fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", options.device);
   }
   set_threads(static_cast<int>(options.threads));
+  if (!options.target.empty()) {
+    if (options.device == "cpu") {
+      fail(ExitCode::usage, "--target {} is a GPU: expected --device cuda or none", options.target);
+    }
+    return open_target(options.target);
+  }
   if (options.device == "cpu") return open_cpu();
   if (!ordinal) return open_any();
   try {

@@ -26,11 +26,13 @@ struct Machine {
   /// auto took the CPU although the CUDA library is there: why, in a line. Verbs that compute for
   /// long show it.
   std::string note;
+  /// --target: what is asked of the device, which is only described. Null for one that runs.
+  LaunchList* list = nullptr;
 };
 
-/// What --device names, with the threads of --threads set: before anything runs in parallel. auto
-/// takes the first GPU that can be used, else the CPU. Throws Error (device) with the reason when a
-/// named device cannot be had, Error (usage) for an unknown name.
+/// What --target or --device names, with the threads of --threads set: before anything runs in
+/// parallel. auto takes the first GPU that can be used, else the CPU. Throws Error (device) with
+/// the reason when a named device cannot be had, Error (usage) for an unknown name.
 Machine open_machine(const SharedOptions& options);
 
 }  // namespace engine

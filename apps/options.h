@@ -18,6 +18,7 @@ struct SharedOptions {
   std::string file;              ///< FILE, the experiment
   std::vector<std::string> set;  ///< --set, then what other flags stand for, in this order
   std::string device = "auto";   ///< --device
+  std::string target;            ///< --target, a GPU that is only described; empty: none
   int64_t threads = 0;           ///< --threads
   std::string data_dir;          ///< --data-dir
   bool skip_bad = false;         ///< --skip-bad

@@ -3,6 +3,7 @@
 #include "apps/graph_report.h"
 #include "apps/session.h"
 #include "apps/table.h"
+#include "apps/target_report.h"
 #include "apps/verbs.h"
 #include "engine/core/value.h"
 
@@ -20,12 +21,12 @@ Value memory_value(const MemoryPlan& plan) {
   memory.set("moments", static_cast<int64_t>(plan.moments));
   memory.set("activations", static_cast<int64_t>(plan.activations));
   memory.set("activations_without_reuse", static_cast<int64_t>(plan.without_reuse));
-  memory.set("total", static_cast<int64_t>(plan.parameters + plan.gradients + plan.moments +
-                                           plan.activations));
+  memory.set("total", static_cast<int64_t>(plan.total()));
   return memory;
 }
 
-void print_json(const Experiment& experiment, const NetworkReport& report, const MemoryPlan& plan) {
+void print_json(const Experiment& experiment, const NetworkReport& report, const MemoryPlan& plan,
+                const std::optional<TargetReport>& target) {
   Array nodes;
   for (const NodeReport& node : report.nodes) {
     Value row{Object{}};
@@ -50,6 +51,7 @@ void print_json(const Experiment& experiment, const NetworkReport& report, const
   result.set("multiply_adds", report.multiply_adds());
   result.set("batch_size", experiment.train.batch_size);
   result.set("memory", memory_value(plan));
+  if (target) result.set("launches", launches_value(*target));
   fmt::print("{}\n", to_json(result));
 }
 
@@ -90,9 +92,16 @@ void print_memory(const MemoryPlan& plan, int64_t batch) {
       {fmt::format("activations and workspace ({} without reuse)", short_bytes(plan.without_reuse)),
        short_bytes(plan.activations)});
   table.add_rule();
-  table.add(
-      {"total", short_bytes(plan.parameters + plan.gradients + plan.moments + plan.activations)});
+  table.add({"total", short_bytes(plan.total())});
   fmt::print("\n{}", table.text());
+}
+
+void print_launches(const TargetReport& report, const std::string& target) {
+  if (report.step.empty()) {
+    fmt::print("\nNo training step: the network does not end in the data's classes.\n");
+    return;
+  }
+  fmt::print("\nOne training step on {}, launch by launch:\n{}", target, launches_text(report));
 }
 
 int summary(const SharedOptions& options) {
@@ -100,14 +109,17 @@ int summary(const SharedOptions& options) {
   const SourceInfo info = source_info(session.experiment, options);
   const NetworkReport report =
       describe_network(session.experiment, session.machine.registry, info.image, info.classes);
+  std::optional<TargetReport> target;
+  if (session.machine.list) target = report_target(session, info, options.without_passes);
   ExecutorSetup setup = executor_setup(session, report.input, info.classes, nullptr, true);
   setup.without_passes = options.without_passes;
-  const MemoryPlan plan = Executor(setup).memory();
+  const MemoryPlan plan = target ? target->memory : Executor(setup).memory();
   if (options.json) {
-    print_json(session.experiment, report, plan);
+    print_json(session.experiment, report, plan, target);
   } else {
     print_network(report);
     print_memory(plan, session.experiment.train.batch_size);
+    if (target) print_launches(*target, options.target);
   }
   return 0;
 }
@@ -119,6 +131,10 @@ Action declare_summary(Arguments& arguments) {
   add_file(arguments, *options);
   add_set(arguments, *options);
   add_machine(arguments, *options);
+  arguments.text("--target", options->target,
+                 {.doc = "Also list what a training step launches on a GPU that need not be there: "
+                         "h100 or h200",
+                  .placeholder = "GPU"});
   add_passes(arguments, *options);
   add_data_dir(arguments, *options);
   add_json(arguments, *options);
