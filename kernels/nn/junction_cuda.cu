@@ -17,8 +17,8 @@ constexpr int kMostPools = Junction::kMostPools;
 /// A user whose backward, that of a max pool, is done here.
 template <class T>
 struct PooledUser {
-  Slice<T> dy;            ///< behind the pool
-  const uint8_t* places;  ///< of each window's winner
+  Slice<T> dy;                      ///< behind the pool
+  const uint8_t* places = nullptr;  ///< of each window's winner
   PoolWindows windows;
 };
 

@@ -89,9 +89,11 @@ TEST(DescribedDevice, NotesWorkInItsRanges) {
   EXPECT_EQ(launches[1].bytes, 1000);
 }
 
-/// Launches of one training step, by name.
-std::map<std::string, uint64_t> counted(const std::vector<std::pair<std::string, uint64_t>>& list) {
-  return {list.begin(), list.end()};
+/// Launches of the emulated GPU so far, by name.
+std::map<std::string, uint64_t> launched() {
+  std::map<std::string, uint64_t> counts;
+  for (const auto& [name, launches] : emulated::launches()) counts[name] = launches.count;
+  return counts;
 }
 
 /// Begins an epoch of two batches and trains the first of them.
@@ -136,8 +138,8 @@ TEST(DescribedDevice, AStepLaunchesWhatItLaunchesOnAGpu) {
       "test.json", ExitCode::experiment);
   std::map<std::string, uint64_t> before, ran, noted;
   SmallNetwork gpu(text, cuda_registry(), std::make_unique<CudaDevice>(0));
-  train_one_step(gpu, [&] { before = counted(emulated::launches()); });
-  for (const auto& [name, count] : counted(emulated::launches())) {
+  train_one_step(gpu, [&] { before = launched(); });
+  for (const auto& [name, count] : launched()) {
     if (count > before[name]) ran[name] = count - before[name];
   }
   auto owned = std::make_unique<DescribedDevice>(h100());

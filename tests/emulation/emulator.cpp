@@ -150,14 +150,11 @@ cudaError_t run(cudaStream_t stream, const std::string& name, const void* functi
   return now_or_later(name, stream, [=] { run_now(name, function, grid, block, thread); });
 }
 
-void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes) {
+void expect_device_memory(const std::string& kernel, const void* argument) {
   const std::lock_guard lock(machine().mutex);
-  for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
-    uintptr_t word;
-    std::memcpy(&word, static_cast<const char*>(argument) + at, sizeof(word));
-    if (word >> 32 && !is_device_address(word) && is_mapped(word)) {
-      throw std::runtime_error(kernel + ": an argument points to memory of the host");
-    }
+  const auto address = reinterpret_cast<uintptr_t>(argument);
+  if (address != 0 && !is_device_address(address) && is_mapped(address)) {
+    throw std::runtime_error(kernel + ": an argument points to memory of the host");
   }
 }
 

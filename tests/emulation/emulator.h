@@ -19,9 +19,10 @@ namespace emulated {
 cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
                 dim3 block, std::function<void()> thread);
 
-/// Throws std::runtime_error when a kernel's argument is or holds the address of memory that
-/// cudaMalloc has not given, which a GPU's kernel could not reach.
-void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes);
+/// Throws std::runtime_error when a kernel's argument is the address of memory that cudaMalloc has
+/// not given, which a GPU's kernel could not reach. (Of a struct nothing can be told: numbers and
+/// the gaps between them may look like addresses.)
+void expect_device_memory(const std::string& kernel, const void* argument);
 
 /// Runs or records, as run() does, what a library would do on the stream: work(), as one launch of
 /// that name.

@@ -96,7 +96,7 @@ class FailingGpu : public testing::Test {
     SCOPED_TRACE("call " + std::to_string(n) + ", " + calls_[n - 1] + ": " + error);
     const ProcessResult failed = run("failed", std::to_string(n) + ":" + error);
     const std::vector<std::string> calls = lines(log());
-    ASSERT_GE(calls.size(), n);
+    ASSERT_GE(calls.size(), n) << failed.err << failed.code << " " << failed.signal;
     ASSERT_EQ(calls[n - 1], calls_[n - 1] + " failed");
     if (failed.code == 0) {
       EXPECT_TRUE(std::all_of(calls_.begin() + static_cast<long>(n) - 1, calls_.end(), gives_back));
