@@ -75,9 +75,14 @@ class Stacks {
   void deallocate(context::stack_context& stack) { free().push_back(stack); }
 
  private:
-  static std::vector<context::stack_context>& free() {
-    static std::vector<context::stack_context> stacks;
-    return stacks;
+  struct Pool : std::vector<context::stack_context> {
+    ~Pool() {
+      for (auto& stack : *this) context::fixedsize_stack(kStackBytes).deallocate(stack);
+    }
+  };
+  static Pool& free() {
+    static Pool pool;
+    return pool;
   }
 };
 
