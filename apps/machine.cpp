@@ -86,7 +86,10 @@ Machine open_target(const std::string& target) {
   const CudaLibrary& library = cuda_library();
   if (!library.backend) fail(ExitCode::device, "--target {}: {}", target, library.why_not);
   DescribedGpu gpu = library.backend->describe(target);
-  Machine machine{.device = std::move(gpu.device), .registry = register_ops(), .list = gpu.list};
+  Machine machine{.device = std::move(gpu.device),
+                  .registry = register_ops(),
+                  .libraries = library.backend->libraries(),
+                  .list = gpu.list};
   library.backend->add_kernels(machine.registry);
   return machine;
 }

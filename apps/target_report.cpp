@@ -47,12 +47,12 @@ std::vector<PassReport> training_passes(const LaunchList& list) {
     for (const LaunchList::Launch& launch : list.launches) {
       if (launch.node != first.node) continue;
       if (rows.size() > before && rows.back().pass == launch.phase) {
-        rows.back().engine += ", " + launch.kernel;
+        rows.back().kernels += ", " + launch.kernel;
       } else {
         rows.push_back({.program = "training",
                         .node = launch.node,
                         .pass = launch.phase,
-                        .engine = launch.kernel});
+                        .kernels = launch.kernel});
       }
     }
   }

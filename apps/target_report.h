@@ -11,10 +11,12 @@
 
 namespace engine {
 
-/// One node's one pass, and what computes it: a library's engine, or kernels of the engine's own.
+/// One node's one pass, and what computes it: a library's plan, or kernels of the project's own.
 struct PassReport {
   std::string program;  ///< "training", "evaluation"
-  std::string node, pass, engine;
+  std::string node, pass;
+  std::string engine;   ///< the library's, of a plan
+  std::string kernels;  ///< "activation_backward, sum_columns"; empty for a plan
   size_t workspace_bytes = 0;
   std::string note;
 };

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "tests/apps/small_experiment.h"
 #include "tests/support/paths.h"
@@ -93,6 +95,53 @@ TEST_F(EngineWithGpu, TrainsInEveryPrecision) {
   EXPECT_EXIT_CODE(on_cpu, 3);
   EXPECT_NE(on_cpu.err.find("the only one without a CUDA device"), std::string::npos) << on_cpu.err;
   EXPECT_FALSE(fs::exists(folder_ / "cpu/results.json"));
+}
+
+TEST_F(EngineWithGpu, ChecksAGpuThatIsNotThere) {
+  const ProcessResult text = run({"check", file_, "--target", "h100"});
+  ASSERT_EXIT_CODE(text, 0);
+  EXPECT_NE(text.out.find("training on h100, fp32, batch 16\n"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("evaluation on h100, fp32, batch 250\n"), std::string::npos) << text.out;
+  std::istringstream lines(text.out);
+  std::string first, line;
+  std::getline(lines, first);  // names the file, which may be long
+  while (std::getline(lines, line)) EXPECT_LE(line.size(), 80u) << line;
+
+  const ProcessResult json = run({"check", file_, "--target", "h200", "--json"});
+  ASSERT_EXIT_CODE(json, 0);
+  const Json checked = Json::parse(json.out).at(0);
+  EXPECT_EQ(checked["target"], "h200");
+  EXPECT_GT(checked["launches"], 10);
+  EXPECT_GT(checked["memory"], 1000);
+  std::set<std::string> passes;
+  for (const Json& pass : checked["passes"]) {
+    if (pass["node"] == "conv1" && pass["program"] == "training") passes.insert(pass["pass"]);
+  }
+  EXPECT_EQ(passes, (std::set<std::string>{"forward", "backward filter"}));
+}
+
+TEST_F(EngineWithGpu, ListsTheLaunchesOfAStep) {
+  const ProcessResult text = run({"summary", file_, "--device", "cuda", "--target", "h100"});
+  ASSERT_EXIT_CODE(text, 0);
+  EXPECT_NE(text.out.find("One training step on h100, launch by launch:"), std::string::npos);
+  std::istringstream lines(text.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  const Json all = Json::parse(run({"summary", file_, "--target", "h100", "--json"}).out);
+  ASSERT_GT(all["launches"].size(), 10u);
+  EXPECT_EQ(all["launches"][0]["phase"], "gather");
+  EXPECT_EQ(all["launches"].back()["phase"], "update");
+}
+
+TEST_F(EngineWithGpu, SaysWhatIsWrongWithATarget) {
+  const ProcessResult unknown = run({"check", file_, "--target", "h1000"});
+  EXPECT_EXIT_CODE(unknown, 2);
+  EXPECT_NE(unknown.err.find("expected cpu, cuda or one of h100, h200"), std::string::npos)
+      << unknown.err;
+  EXPECT_EXIT_CODE(run({"summary", file_, "--device", "cpu", "--target", "h100"}), 2);
+  fs::remove(folder_ / "libengine_cuda.so");
+  const ProcessResult none = run({"check", file_, "--target", "h100"});
+  EXPECT_EXIT_CODE(none, 8);
+  EXPECT_NE(none.err.find("--target h100: "), std::string::npos) << none.err;
 }
 
 TEST_F(EngineWithGpu, SaysWhatIsWrong) {
