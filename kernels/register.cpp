@@ -17,6 +17,7 @@
 #include "kernels/nn/dropout.h"
 #include "kernels/nn/flatten.h"
 #include "kernels/nn/global_average_pool.h"
+#include "kernels/nn/junction.h"
 #include "kernels/nn/max_pool.h"
 #include "kernels/nn/softmax_cross_entropy.h"
 #include "kernels/nn/split.h"
@@ -76,6 +77,8 @@ Registry register_ops() {
                   make_flatten_cpu),
       internal_op<FanOut>("split", "A value with several users; its gradient is the sum of theirs.",
                           make_split_cpu),
+      internal_op<Junction>(
+          "junction", "Where branches end and begin; its backward is one pass on a GPU.", nullptr),
       internal_op<SoftmaxCrossEntropy>("softmax_cross_entropy",
                                        "The loss: softmax, then cross-entropy with the label.",
                                        make_softmax_cross_entropy_cpu),

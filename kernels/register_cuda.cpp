@@ -14,6 +14,7 @@
 #include "kernels/nn/dropout.h"
 #include "kernels/nn/flatten.h"
 #include "kernels/nn/global_average_pool.h"
+#include "kernels/nn/junction.h"
 #include "kernels/nn/max_pool.h"
 #include "kernels/nn/softmax_cross_entropy.h"
 #include "kernels/nn/split.h"
@@ -41,6 +42,7 @@ constexpr Row<KernelFactory> kOps[] = {
     {"dropout", make_dropout_cuda},
     {"flatten", make_flatten_cuda},
     {"global_average_pool", make_global_average_pool_cuda},
+    {"junction", make_junction_cuda},
     {"max_pool", make_max_pool_cuda},
     {"softmax_cross_entropy", make_softmax_cross_entropy_cuda},
     {"split", make_split_cuda},

@@ -23,6 +23,8 @@ class Device {
   virtual ~Device() = default;
   virtual std::string_view kind() const = 0;  ///< "cpu", "cuda"
   virtual std::string description() const = 0;
+  /// Which of several alike: a GPU's UUID as `nvidia-smi -L` lists it; empty for the CPU.
+  virtual std::string identity() const { return {}; }
 
   /// Memory aligned to 64 bytes (256 on a GPU). Throws Error (out_of_memory) that says how much was
   /// asked for and how much there is.

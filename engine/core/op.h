@@ -77,6 +77,11 @@ class Op {
   virtual bool in_place() const { return false; }
   /// The output has the input's values in another shape, or just the same: nothing runs.
   virtual bool is_view() const { return false; }
+  /// Backward reads one gradient for each user (BackwardArgs::x) instead of dy.
+  virtual bool sums_gradients() const { return false; }
+  /// This op without the first part of its backward: dy is then the gradient before its ReLU, and
+  /// the gradient of its bias somebody else's work. Null where there is no such part.
+  virtual std::shared_ptr<const Op> with_outer_gradient() const { return nullptr; }
   /// In evaluation the output equals the input, so the node is left out (dropout).
   virtual bool identity_in_evaluation() const { return false; }
   /// Attributes as `summary` shows them: "3x3/2, relu".
@@ -94,6 +99,8 @@ struct KernelSetup {
   std::span<const bool> needs_dx;  ///< for each input; all false in evaluation
   uint32_t seed = 0;               ///< of random draws
   Precision precision = Precision::fp32;
+  /// Of an op that sums gradients, for each user: the op whose backward it does too, or null.
+  std::span<const Op* const> absorbed;
   Device& device;
 };
 
@@ -111,8 +118,10 @@ struct ForwardArgs {
 
 struct BackwardArgs {
   const Batch& batch;
-  std::span<const TensorView> x;  ///< data is null unless backward_reads().inputs
-  TensorView y;                   ///< data is null unless backward_reads().output
+  /// data is null unless backward_reads().inputs. Of an op that sums gradients: those of its users
+  /// in the graph's order; of an absorbed user the gradient of its output.
+  std::span<const TensorView> x;
+  TensorView y;  ///< data is null unless backward_reads().output
   TensorView dy;
   std::span<const TensorView> dx;  ///< data is null where not needed; otherwise overwritten
   std::span<float* const> parameters;
@@ -121,6 +130,17 @@ struct BackwardArgs {
   std::span<void* const> dparameters;
   void* workspace;
   const void* saved;
+  std::span<const void* const> absorbed_saved;  ///< as KernelSetup::absorbed, what they saved
+};
+
+/// How a tensor lies in memory: its pitch, and the channel of the wider tensor at which it begins.
+struct TensorPlace {
+  int64_t pitch = 0;
+  int64_t channel = 0;
+};
+struct KernelPlaces {
+  std::vector<TensorPlace> x;
+  TensorPlace y;
 };
 
 /// One node on one device. x, y, dx and dy are of the precision's storage type, but that the loss's
@@ -129,6 +149,9 @@ struct BackwardArgs {
 class Kernel {
  public:
   virtual ~Kernel() = default;
+  /// Called once, before all that follows, when it is known how inputs and output will lie. For
+  /// kernels whose preparations depend on it.
+  virtual void plan(const KernelPlaces&) {}
   virtual size_t workspace_bytes() const { return 0; }  ///< scratch of one call
   virtual size_t saved_bytes() const { return 0; }      ///< from forward to backward
   virtual void forward(const ForwardArgs& args) = 0;

@@ -63,6 +63,15 @@ std::string CudaDevice::description() const {
                      static_cast<double>(properties_.totalGlobalMem) / 1e9);
 }
 
+std::string CudaDevice::identity() const {
+  std::string text = "GPU-";
+  for (size_t i = 0; i < sizeof(properties_.uuid.bytes); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += fmt::format("{:02x}", static_cast<uint8_t>(properties_.uuid.bytes[i]));
+  }
+  return text;
+}
+
 void CudaDevice::out_of_memory(size_t bytes, size_t free, size_t total) {
   fail(ExitCode::out_of_memory,
        "out of GPU memory: {:.1f} MB were asked for, {:.1f} of {:.1f} MB are free; a smaller "

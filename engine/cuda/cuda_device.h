@@ -32,6 +32,7 @@ class CudaDevice : public Device {
 
   std::string_view kind() const override { return "cuda"; }
   std::string description() const override;
+  std::string identity() const override;
   void* allocate(size_t bytes) override;
   void release(void* memory) noexcept override;
   void copy_to_device(void* device, const void* host, size_t bytes) override;

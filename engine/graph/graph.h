@@ -15,7 +15,12 @@ struct Node {
   std::string block;
   std::shared_ptr<const Op> op;
   std::vector<int> inputs;  ///< node indices; kGraphInput is the network's input
-  Signature signature;      ///< for the graph's batch
+  /// Of a node that sums gradients, for each of its users in order: the node whose backward it does
+  /// too, or -1. Empty: none.
+  std::vector<int> absorbed;
+  /// Parameters of its inputs whose gradients its backward writes: one for each input, or empty.
+  std::vector<std::string> lent;
+  Signature signature;  ///< for the graph's batch
 };
 
 inline constexpr int kGraphInput = -1;

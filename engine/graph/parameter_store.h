@@ -40,6 +40,8 @@ class ParameterStore {
   /// index.
   size_t find(const std::string& node, const ParameterSpec& spec, const Kernel& kernel,
               size_t index) const;
+  /// Of a parameter that is there, by its full name.
+  size_t index_of(const std::string& name) const { return by_name_.at(name); }
   float* parameter(size_t i) const { return parameters_.f32() + list_[i].offset; }
   /// The same for products, and its gradient, both of storage(); null for state.
   const void* operand(size_t i) const;

@@ -23,6 +23,7 @@ std::span<const PassInfo> known_passes();
 /// Which passes run.
 struct PassSwitches {
   bool merge_activation = true;
+  bool join_branches = true;
   bool concat_placement = true;
   bool in_place = true;
   bool memory_reuse = true;
@@ -42,5 +43,10 @@ std::vector<bool> values_with_gradient(const Graph& graph);
 /// a split node behind it, whose backward sums what comes back. Afterwards a value that needs a
 /// gradient has one user, unless a split makes it.
 void insert_splits(Graph& graph, const Registry& registry);
+
+/// Only for devices that have the op junction, behind insert_splits: a split, a concat before it,
+/// the max pools behind it and the ends of the convolutions before it become one node, whose
+/// backward is one pass over memory (kernels/nn/junction.h).
+void join_branches(Graph& graph, const Registry& registry);
 
 }  // namespace engine

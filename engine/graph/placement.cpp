@@ -19,6 +19,7 @@ class Planner {
         count_(count_of(graph.nodes)) {
     sliced_y_.assign(graph.nodes.size(), false);
     sliced_dy_.assign(graph.nodes.size(), false);
+    for (int i = 0; i < count_; ++i) backward_of_.push_back(i);
     add_values();
     if (backward_) add_gradients();
   }
@@ -26,6 +27,7 @@ class Planner {
   void alias_views();
   void place_concats();
   void share_in_place();
+  void plan_nodes(const PlanNode& plan) const;
   Placement finish(bool reuse);
 
  private:
@@ -45,7 +47,9 @@ class Planner {
   const Tensor& tensor(int t) const { return tensors_[static_cast<size_t>(t)]; }
   static int value(int node_or_input) { return node_or_input + 1; }
   int backward_time(int i) const { return 2 * count_ - 1 - i; }
-  bool is_split(int i) const { return node(i).op->type() == "split"; }
+  bool sums(int i) const { return node(i).op->sums_gradients(); }
+  /// The node that does i's backward; i itself unless that has been absorbed.
+  int backward_of(int i) const { return backward_of_[static_cast<size_t>(i)]; }
   int dx(int i, size_t k) const { return dx_[static_cast<size_t>(i)][k]; }
   /// The gradient that node i's backward reads; a split's first. -1: none.
   int dy(int i) const {
@@ -80,6 +84,7 @@ class Planner {
   std::vector<std::vector<int>> members_;   // of each tensor that owns memory: all that lie in it
   std::vector<std::vector<int>> dx_;        // node, input -> tensor or -1
   std::vector<std::vector<int>> dys_;       // node -> tensors that its backward reads
+  std::vector<int> backward_of_;            // of each node
   std::vector<int> uses_;                   // of each value, by forward inputs
   std::vector<bool> sliced_y_, sliced_dy_;  // concats whose work is done by placement
   int seed_ = -1;
@@ -113,19 +118,37 @@ void Planner::add_values() {
 }
 
 void Planner::add_gradients() {
+  for (int i = 0; i < count_; ++i) {
+    for (const int user : node(i).absorbed) {
+      if (user >= 0) backward_of_[static_cast<size_t>(user)] = i;
+    }
+  }
   dx_.resize(static_cast<size_t>(count_));
   dys_.resize(static_cast<size_t>(count_));
   for (int i = 0; i < count_; ++i) {
     for (size_t k = 0; k < node(i).inputs.size(); ++k) {
       const int input = node(i).inputs[k];
       const bool needed = facts(i).backward && facts(i).needs_dx[k];
+      if (needed && backward_of(i) != i) {
+        dx_[static_cast<size_t>(i)].push_back(-1);
+        dys_[static_cast<size_t>(input)].push_back(-1);  // its own dy, which is not known yet
+        continue;
+      }
       dx_[static_cast<size_t>(i)].push_back(needed ? add_tensor(input, backward_time(i)) : -1);
       if (!needed) continue;
       const int gradient = dx(i, k);
       dys_[static_cast<size_t>(input)].push_back(gradient);
-      if (!node(input).op->is_view() || is_split(input)) {
+      if (!node(input).op->is_view() || sums(input)) {
         tensor(gradient).reads.push_back(backward_time(input));
       }
+    }
+  }
+  for (int i = 0; i < count_; ++i) {
+    for (size_t u = 0; u < node(i).absorbed.size(); ++u) {
+      const int user = node(i).absorbed[u];
+      if (user < 0) continue;
+      dys_[static_cast<size_t>(i)][u] = dy(user);
+      tensor(dy(user)).reads.push_back(backward_time(i));
     }
   }
   if (graph_.loss == kGraphInput && graph_.logits != kGraphInput && facts(graph_.logits).backward) {
@@ -170,7 +193,7 @@ void Planner::alias_views() {
   }
   if (!backward_) return;
   for (int i = count_ - 1; i >= 0; --i) {
-    const bool view = node(i).op->is_view() && !is_split(i);
+    const bool view = node(i).op->is_view() && !sums(i);
     if (view && dx(i, 0) >= 0 && dy(i) >= 0) put_inside(dx(i, 0), dy(i), 0);
   }
 }
@@ -182,13 +205,13 @@ bool Planner::may_write_slice(int producer) const {
 
 /// A split reads slices as they are; a view cannot, for it may give them another shape.
 bool Planner::may_read_slice(int producer) const {
-  if (node(producer).op->is_view()) return is_split(producer);
+  if (node(producer).op->is_view()) return sums(producer);
   return facts(producer).takes_pitch || sliced_dy_[static_cast<size_t>(producer)];
 }
 
 /// Each input that can be written straight into its slice of the output is; gradients likewise.
 void Planner::place_concat(int i) {
-  const bool runs_backward = backward_ && facts(i).backward && dy(i) >= 0;
+  const bool runs_backward = backward_ && facts(i).backward && dy(i) >= 0 && !sums(i);
   bool all_values = true, all_gradients = runs_backward;
   int64_t channel = 0;
   for (size_t k = 0; k < node(i).inputs.size(); ++k) {
@@ -214,7 +237,8 @@ void Planner::place_concat(int i) {
 
 void Planner::place_concats() {
   for (int i = 0; i < count_; ++i) {
-    if (node(i).op->type() == "concat") place_concat(i);
+    const bool joins = node(i).op->type() == "concat" || sums(i);
+    if (joins && !node(i).op->is_view()) place_concat(i);
   }
 }
 
@@ -244,12 +268,23 @@ void Planner::share_in_place() {
     if (packed_whole(input) && free_after(input, i, 1)) put_inside(value(i), input, 0);
   }
   for (int i = count_ - 1; backward_ && i >= 0; --i) {
-    const bool may = is_split(i) || (node(i).op->in_place() && !node(i).op->is_view());
+    // A pool's gradient is read at other pixels than it is written.
+    const bool in_place = sums(i) && (node(i).absorbed.empty() || node(i).absorbed[0] < 0);
+    const bool may = in_place || (node(i).op->in_place() && !node(i).op->is_view());
     if (!may || !facts(i).backward || dx(i, 0) < 0 || dy(i) < 0) continue;
     if (tensor(dx(i, 0)).inside >= 0 || !alike(dy(i), dx(i, 0))) continue;
     if (packed_whole(dy(i)) && free_after(dy(i), backward_time(i), 1)) {
       put_inside(dx(i, 0), dy(i), 0);
     }
+  }
+}
+
+void Planner::plan_nodes(const PlanNode& plan) const {
+  const auto place = [&](int t) { return TensorPlace{pitch_of(t), channel_of(t)}; };
+  for (int i = 0; i < count_; ++i) {
+    KernelPlaces places{.x = {}, .y = place(value(i))};
+    for (const int input : node(i).inputs) places.x.push_back(place(value(input)));
+    plan(static_cast<size_t>(i), places);
   }
 }
 
@@ -287,12 +322,13 @@ Placement Planner::finish(bool reuse) {
     NodePlacement& here = result_.nodes[static_cast<size_t>(i)];
     const NodeFacts& about = facts(i);
     const bool runs_backward = backward_ && about.backward;
+    const bool absorbed = backward_of(i) != i;
     result_.outputs.push_back(placed(value(i)));
     here.runs_forward = !node(i).op->is_view() && !sliced_y_[static_cast<size_t>(i)];
-    here.runs_backward = runs_backward && (!node(i).op->is_view() || is_split(i)) &&
-                         !sliced_dy_[static_cast<size_t>(i)];
+    here.runs_backward = runs_backward && (!node(i).op->is_view() || sums(i)) &&
+                         !sliced_dy_[static_cast<size_t>(i)] && !absorbed;
     here.workspace_forward = request(here.runs_forward ? about.workspace_bytes : 0, i, i);
-    here.saved = request(about.saved_bytes, i, runs_backward ? backward_time(i) : i);
+    here.saved = request(about.saved_bytes, i, runs_backward ? backward_time(backward_of(i)) : i);
     here.dx.resize(node(i).inputs.size());
     if (!runs_backward) continue;
     const int time = backward_time(i);
@@ -324,11 +360,12 @@ size_t Placement::without_reuse() const {
 }
 
 Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
-                const PassSwitches& passes) {
+                const PassSwitches& passes, const PlanNode& plan) {
   Planner planner(graph, facts, backward, input);
   planner.alias_views();
   if (passes.concat_placement) planner.place_concats();
   if (passes.in_place) planner.share_in_place();
+  planner.plan_nodes(plan);
   return planner.finish(passes.memory_reuse);
 }
 

@@ -6,6 +6,7 @@
 // Times count the calls of a step: node i runs forward at time i and backward at 2n - 1 - i.
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "engine/graph/passes.h"
@@ -55,9 +56,12 @@ struct Placement {
 
 inline constexpr size_t kArenaAlignment = 256;  ///< enough for every device
 
+/// Told how the tensors of node i will lie; may set facts[i]'s workspace_bytes and saved_bytes.
+using PlanNode = std::function<void(size_t i, const KernelPlaces& places)>;
+
 /// Plans a graph whose fan-outs have been split (insert_splits) when backward runs. input: type of
 /// the network's input.
 Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
-                const PassSwitches& passes);
+                const PassSwitches& passes, const PlanNode& plan);
 
 }  // namespace engine

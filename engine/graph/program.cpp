@@ -13,9 +13,15 @@ Program::Program(const ProgramSetup& setup) : device_(setup.device), mode_(setup
   built_ = build_graph(setup.network, setup.image, setup.context, setup.registry, options);
   graph_ = built_;
   if (setup.passes.merge_activation) merge_activations(graph_, setup.context, setup.registry);
-  if (training()) insert_splits(graph_, setup.registry);
+  if (training()) {
+    insert_splits(graph_, setup.registry);
+    const OpEntry* junction = setup.registry.op("junction");
+    const bool can_join = setup.device.kind() == "cuda" && junction && junction->cuda;
+    if (setup.passes.join_branches && can_join) join_branches(graph_, setup.registry);
+  }
   make_kernels(setup);
-  placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes);
+  placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes,
+                     [&](size_t i, const KernelPlaces& places) { plan_kernel(setup, i, places); });
 }
 
 void Program::make_kernels(const ProgramSetup& setup) {
@@ -39,8 +45,11 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
     needs[k] = training() && input != kGraphInput && gradient[static_cast<size_t>(input)];
     facts.needs_dx.push_back(needs[k]);
   }
-  const bool split = node.op->type() == "split";
-  if (node.op->is_view() && !split) return facts;
+  if (node.op->is_view() && !node.op->sums_gradients()) return facts;
+  std::vector<const Op*> absorbed;
+  for (const int user : node.absorbed) {
+    absorbed.push_back(user < 0 ? nullptr : graph_.nodes[static_cast<size_t>(user)].op.get());
+  }
 
   const DeviceRange range(setup.device, node.name);
   const OpEntry* entry = setup.registry.op(node.op->type());
@@ -59,17 +68,29 @@ NodeFacts Program::make_kernel(const ProgramSetup& setup, size_t i,
                                  .needs_dx = std::span<const bool>(needs.get(), node.inputs.size()),
                                  .seed = setup.seed,
                                  .precision = setup.precision,
+                                 .absorbed = absorbed,
                                  .device = setup.device};
   try {
     calls_[i].kernel = factory(kernel_setup);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("node \"{}\": {}", node.name, error.what()));
   }
-  const Kernel& kernel = *calls_[i].kernel;
-  facts.takes_pitch = kernel.takes_pitch();
-  facts.workspace_bytes = kernel.workspace_bytes();
-  facts.saved_bytes = kernel.saved_bytes();
+  facts.takes_pitch = calls_[i].kernel->takes_pitch();
   return facts;
+}
+
+void Program::plan_kernel(const ProgramSetup& setup, size_t i, const KernelPlaces& places) {
+  if (!calls_[i].kernel) return;
+  const Node& node = graph_.nodes[i];
+  const DeviceRange range(setup.device, node.name);
+  Kernel& kernel = *calls_[i].kernel;
+  try {
+    kernel.plan(places);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("node \"{}\": {}", node.name, error.what()));
+  }
+  facts_[i].workspace_bytes = kernel.workspace_bytes();
+  facts_[i].saved_bytes = kernel.saved_bytes();
 }
 
 void Program::define(ParameterStore& store) const {
@@ -125,6 +146,14 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
     call.operands.push_back(store.operand(call.stored.back()));
     call.dparameters.push_back(store.gradient(call.stored.back()));
   }
+  for (const std::string& name : node.lent) {
+    call.dparameters.push_back(name.empty() ? nullptr : store.gradient(store.index_of(name)));
+  }
+  call.absorbed_saved.clear();
+  for (const int user : node.absorbed) {
+    const int buffer = user < 0 ? -1 : placement_.nodes[static_cast<size_t>(user)].saved;
+    call.absorbed_saved.push_back(memory(buffer, arena));
+  }
   const TensorView y = outputs_[i];
   std::byte* saved = memory(place.saved, arena);
   call.forward.emplace(ForwardArgs{.batch = batch_,
@@ -136,9 +165,9 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
                                    .saved = saved});
   // Backward may look only at what it has declared; the rest may have been overwritten by now.
   const BackwardReads reads = node.op->backward_reads();
-  const bool split = node.op->type() == "split";
+  const bool sums = node.op->sums_gradients();
   std::span<const TensorView> x = call.gradients;
-  if (!split) {
+  if (!sums) {
     call.backward_x = call.x;
     for (TensorView& each : call.backward_x) {
       if (!reads.inputs) each.data = nullptr;
@@ -147,7 +176,7 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
   }
   TensorView backward_y = y;
   if (!reads.output) backward_y.data = nullptr;
-  const bool has_dy = !split && !call.gradients.empty();
+  const bool has_dy = !sums && !call.gradients.empty();
   call.backward.emplace(
       BackwardArgs{.batch = batch_,
                    .x = x,
@@ -158,7 +187,8 @@ void Program::bind_node(size_t i, const ParameterStore& store, std::byte* arena)
                    .operands = call.operands,
                    .dparameters = call.dparameters,
                    .workspace = memory(place.workspace_backward, arena),
-                   .saved = saved});
+                   .saved = saved,
+                   .absorbed_saved = call.absorbed_saved});
 }
 
 std::string Program::implementation(size_t i) const {

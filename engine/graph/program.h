@@ -87,12 +87,14 @@ class Program {
     std::vector<float*> parameters;
     std::vector<const void*> operands;
     std::vector<void*> dparameters;
+    std::vector<const void*> absorbed_saved;
     std::optional<ForwardArgs> forward;
     std::optional<BackwardArgs> backward;
   };
 
   void make_kernels(const ProgramSetup& setup);
   NodeFacts make_kernel(const ProgramSetup& setup, size_t i, const std::vector<bool>& gradient);
+  void plan_kernel(const ProgramSetup& setup, size_t i, const KernelPlaces& places);
   void bind_node(size_t i, const ParameterStore& store, std::byte* arena);
   TensorView view(const PlacedTensor& tensor, std::byte* arena) const;
   std::byte* memory(int buffer, std::byte* arena) const;

@@ -65,6 +65,7 @@ std::string status_json(const Status& status) {
   document.set("step", static_cast<int64_t>(status.step));
   if (!status.reason.empty()) document.set("reason", status.reason);
   if (status.exit_code >= 0) document.set("exit_code", status.exit_code);
+  if (!status.gpu.empty()) document.set("gpu", status.gpu);
   document.set("process", static_cast<int64_t>(getpid()));
   document.set("updated", utc_now());
   return to_json(document) + "\n";

@@ -20,6 +20,7 @@ std::string environment_json(const Environment& environment);
 struct Status {
   std::string_view state;         ///< "running", "finished", "stopped", "failed"
   std::string reason;             ///< why it stopped or failed
+  std::string gpu;                ///< its UUID; empty on the CPU
   int64_t epoch = 0, epochs = 0;  ///< done, asked for
   uint64_t step = 0;
   int exit_code = -1;  ///< -1: still running

@@ -187,6 +187,7 @@ void Training::write_status(std::string_view state, const std::string& reason,
   try {
     const Status status{.state = state,
                         .reason = reason,
+                        .gpu = device_.identity(),
                         .epoch = state_.epochs_done,
                         .epochs = experiment_.train.epochs,
                         .step = state_.step.step,

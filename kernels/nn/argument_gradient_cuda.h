@@ -3,22 +3,11 @@
 // From the gradient behind an activation to the one before it, y = f(z + bias): dz = dy * f', and
 // the bias's gradient, which is dz summed over all pixels, in the same pass.
 
-#include <algorithm>
-#include <bit>
-
 #include "kernels/nn/activation_math.h"
+#include "kernels/nn/channel_sums_cuda.h"
 #include "kernels/nn/elements_cuda.h"
 
 namespace engine {
-
-/// Pixels and channels cut among blocks of threads by their numbers alone: the order of every sum
-/// is the same on every device. A block is rows() of pixels by lanes of items of V channels.
-struct GradientBlocks {
-  uint32_t pixels, channels, size, count;  ///< blocks are of size pixels
-  uint32_t lanes;                          ///< a power of two
-
-  ENGINE_HD uint32_t rows() const { return kThreadsPerBlock / lanes; }
-};
 
 /// A thread brings V channels of every rows()-th pixel of its block back and sums them; then the
 /// rows are added in pairs. Reads v and dy and writes dz once; v only where there is an activation,
@@ -42,35 +31,16 @@ __global__ void argument_gradient_kernel(Slice<T> v, Slice<T> dy, Slice<T> dz,
     if (dz.data) store(dz.at(pixel, channel), gradient);
     for (int i = 0; i < V; ++i) sum.at[i] += gradient.at[i];
   }
-  sums[threadIdx.x] = sum;
-  for (uint32_t half = blocks.rows() / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (row >= half) continue;
-    for (int i = 0; i < V; ++i) sum.at[i] += sums[threadIdx.x + half * blocks.lanes].at[i];
-    sums[threadIdx.x] = sum;
-  }
-  if (row == 0 && channel < blocks.channels) {
-    store(partial + static_cast<size_t>(blockIdx.y) * blocks.channels + channel, sum);
-  }
+  add_rows(sum, sums, blocks, channel, partial);
 }
 
-/// A lane of each warp takes a channel, a block's warps take turns at the partial sums; then the
-/// warps' sums are added in their order. Reads 4 bytes a partial sum.
 template <unsigned Lanes, class T>
 __global__ void combine_bias_gradient(const float* partial, GradientBlocks blocks, T* db) {
-  constexpr unsigned kWarps = kThreadsPerBlock / Lanes;
-  __shared__ double sums[kThreadsPerBlock];
-  const uint32_t lane = threadIdx.x % Lanes, warp = threadIdx.x / Lanes;
-  const uint32_t channel = blockIdx.x * Lanes + lane;
-  double sum = 0;
-  for (uint32_t block = warp; block < blocks.count && channel < blocks.channels; block += kWarps) {
-    sum += partial[static_cast<size_t>(block) * blocks.channels + channel];
+  const double sum = sum_of_blocks<Lanes>(partial, blocks);
+  const uint32_t channel = blockIdx.x * Lanes + threadIdx.x;
+  if (threadIdx.x < Lanes && channel < blocks.channels) {
+    assign(db[channel], static_cast<float>(sum));
   }
-  sums[threadIdx.x] = sum;
-  __syncthreads();
-  if (warp > 0 || channel >= blocks.channels) return;
-  for (unsigned i = 1; i < kWarps; ++i) sum += sums[i * Lanes + lane];
-  assign(db[channel], static_cast<float>(sum));
 }
 
 /// x[0]: what activation_slope() takes; x[1]: the gradient.
@@ -84,17 +54,9 @@ struct ArgumentSlope {
 /// The passes for one output's shape.
 class ArgumentGradient {
  public:
-  ArgumentGradient(const Shape& output, Activation function)
-      : function_(function), channels_(static_cast<uint32_t>(output.c)) {
-    // Few pixels a block where there are few, for the sake of more blocks; no more blocks than fill
-    // a large GPU, for combine_bias_gradient has to read what they leave.
-    constexpr uint32_t kFewestPixels = 32, kMostBlocks = 512;
-    pixels_ = items_of({output.n, output.h, output.w, 1}, 1).count;
-    size_ = std::max(kFewestPixels, (pixels_ + kMostBlocks - 1) / kMostBlocks);
-    count_ = (pixels_ + size_ - 1) / size_;
-  }
+  ArgumentGradient(const Shape& output, Activation function) : function_(function), sums_(output) {}
 
-  size_t workspace_bytes() const { return size_t{count_} * channels_ * sizeof(float); }
+  size_t workspace_bytes() const { return sums_.workspace_bytes(); }
 
   /// Tensors and db are of one type. v: y for relu and tanh, z for gelu and silu, unused for none.
   /// dz may be dy, or null where only db is wanted; db may be null, then workspace is not used.
@@ -118,25 +80,20 @@ class ArgumentGradient {
                           const TensorView& dz, void* db, float* partial) const {
     const TensorView values = F == Activation::none ? packed_view(nullptr, v.shape, v.dtype) : v;
     const TensorView tensors[] = {values, dy, dz};
-    constexpr uint32_t kWarp = 32;
-    GradientBlocks blocks{pixels_, channels_, size_, count_, 1};
     with_items(tensors, [&](auto type, auto width) {
       using T = typename decltype(type)::type;
       constexpr int V = decltype(width)::value;
-      const uint32_t items = channels_ / V;
-      blocks.lanes = std::min(std::bit_ceil(items), kWarp);
+      const GradientBlocks blocks = sums_.blocks(V);
       launch(device, {"argument_gradient_and_sum", bytes_of(values) + bytes_of(dy) + bytes_of(dz)},
-             dim3((items + blocks.lanes - 1) / blocks.lanes, count_), kThreadsPerBlock,
-             argument_gradient_kernel<F, T, V>, slice<T>(values), slice<T>(dy), slice<T>(dz),
-             blocks, partial);
-      launch(device, "combine_bias_gradient", (channels_ + kWarp - 1) / kWarp, kThreadsPerBlock,
-             combine_bias_gradient<kWarp, T>, partial, blocks, static_cast<T*>(db));
+             sums_.grid(blocks, V), kThreadsPerBlock, argument_gradient_kernel<F, T, V>,
+             slice<T>(values), slice<T>(dy), slice<T>(dz), blocks, partial);
+      launch(device, "combine_bias_gradient", sums_.combining_grid(blocks), kThreadsPerBlock,
+             combine_bias_gradient<ChannelSums::kLanes, T>, partial, blocks, static_cast<T*>(db));
     });
   }
 
   Activation function_;
-  uint32_t pixels_ = 0, channels_;
-  uint32_t size_ = 0, count_ = 0;  ///< of blocks of pixels
+  ChannelSums sums_;
 };
 
 }  // namespace engine

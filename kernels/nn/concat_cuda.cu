@@ -4,12 +4,6 @@
 namespace engine {
 namespace {
 
-/// Channels [first, first + part.shape.c) of a wider tensor.
-TensorView channels_of(const TensorView& whole, int64_t first, const TensorView& part) {
-  const size_t skipped = static_cast<size_t>(first) * size_of(whole.dtype);
-  return {static_cast<std::byte*>(whole.data) + skipped, part.shape, whole.dtype, whole.pitch};
-}
-
 /// One copy an input, 8 bytes an element; none for what the plan has put in its place already.
 class ConcatCuda : public Kernel {
  public:

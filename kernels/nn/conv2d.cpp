@@ -48,7 +48,14 @@ Signature Conv2d::infer(std::span<const Shape> inputs, const InferContext&) cons
 BackwardReads Conv2d::backward_reads() const {
   // The derivatives of relu and tanh follow from their values; kernels save what others need.
   const bool by_output = activation == Activation::relu || activation == Activation::tanh;
-  return {.inputs = true, .output = by_output};
+  return {.inputs = true, .output = by_output && !outer_gradient};
+}
+
+std::shared_ptr<const Op> Conv2d::with_outer_gradient() const {
+  if (activation != Activation::relu || !bias) return nullptr;
+  auto op = std::make_shared<Conv2d>(*this);
+  op->outer_gradient = true;
+  return op;
 }
 
 std::string Conv2d::brief() const {

@@ -15,6 +15,8 @@ class Conv2d : public Op {
   /// Throws Error (experiment) when the window does not fit or groups do not divide the channels.
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
   BackwardReads backward_reads() const override;
+  /// Of a convolution with bias and ReLU.
+  std::shared_ptr<const Op> with_outer_gradient() const override;
   std::string brief() const override;
 
   Window window(const Shape& input) const;
@@ -28,6 +30,7 @@ class Conv2d : public Op {
   Activation activation = Activation::none;
   bool bias = true;
   Initializer::Kind initializer = Initializer::Kind::glorot_uniform;
+  bool outer_gradient = false;  ///< made by with_outer_gradient(); no key of files
 };
 
 std::unique_ptr<Kernel> make_conv2d_cpu(const KernelSetup& setup);

@@ -13,7 +13,7 @@ std::unique_ptr<Kernel> make_conv2d_cuda(const KernelSetup& setup) {
                        .groups = op.groups,
                        .bias = op.bias,
                        .precision = setup.precision},
-      op.activation);
+      op.activation, op.outer_gradient);
 }
 
 }  // namespace engine

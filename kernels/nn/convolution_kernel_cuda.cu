@@ -21,22 +21,39 @@ size_t aligned(size_t bytes) {
 }  // namespace
 
 ConvolutionKernelCuda::ConvolutionKernelCuda(const KernelSetup& setup,
-                                             const ConvolutionShape& shape, Activation activation)
+                                             const ConvolutionShape& shape, Activation activation,
+                                             bool outer_gradient)
     : Kernel(setup),
       device_(as_cuda(setup.device)),
       activation_(activation),
+      training_(setup.training),
+      needs_dx_(setup.training && setup.needs_dx[0]),
+      outer_gradient_(outer_gradient),
       saves_argument_(setup.training &&
                       (activation == Activation::gelu || activation == Activation::silu)),
       shape_(shape),
-      gradient_(setup.output, activation) {
-  std::vector<ConvolutionPass> passes{ConvolutionPass::forward};
-  if (setup.training) {
-    if (setup.needs_dx[0]) passes.push_back(ConvolutionPass::backward_data);
-    passes.push_back(ConvolutionPass::backward_filter);
+      gradient_(setup.output, activation) {}
+
+void ConvolutionKernelCuda::plan(const KernelPlaces& places) {
+  ConvolutionShape forward = shape_;
+  forward.relu = activation_ == Activation::relu;
+  writes_y_ = (forward.relu || activation_ == Activation::none) && takes(places.y);
+  if (writes_y_) forward.y_pitch = places.y.pitch;
+  forward_ = make_convolution_plans(device_, forward, {ConvolutionPass::forward});
+  size_t bytes = forward_->workspace_bytes();
+  if (training_) {
+    std::vector<ConvolutionPass> passes{ConvolutionPass::backward_filter};
+    if (needs_dx_) passes.push_back(ConvolutionPass::backward_data);
+    backward_ = make_convolution_plans(device_, shape_, passes);
+    bytes = std::max(bytes, backward_->workspace_bytes());
   }
-  plans_ = make_convolution_plans(device_, shape_, passes);
-  const size_t sums = setup.training && shape_.bias ? gradient_.workspace_bytes() : 0;
+  plans_bytes_ = aligned(bytes);
+  const size_t sums = training_ && shape_.bias ? gradient_.workspace_bytes() : 0;
   workspace_bytes_ = x_at() + std::max(packed_bytes(shape_.input), sums);
+}
+
+std::string ConvolutionKernelCuda::implementation() const {
+  return forward_->description() + (backward_ ? ", " + backward_->description() : "");
 }
 
 size_t ConvolutionKernelCuda::packed_bytes(const Shape& shape) const {
@@ -45,9 +62,6 @@ size_t ConvolutionKernelCuda::packed_bytes(const Shape& shape) const {
 
 size_t ConvolutionKernelCuda::saved_bytes() const {
   return saves_argument_ ? packed_bytes(shape_.output) : 0;
-}
-size_t ConvolutionKernelCuda::y_at() const {
-  return aligned(plans_->workspace_bytes());
 }
 size_t ConvolutionKernelCuda::x_at() const {
   return y_at() + packed_bytes(shape_.output);
@@ -72,10 +86,14 @@ void ConvolutionKernelCuda::export_parameter(size_t parameter, const float* stor
 void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
   const void* const bias = shape_.bias ? args.operands[kBias] : nullptr;
   const TensorView x = packed_x(args.x[0], args.workspace);
-  const TensorView z =
-      saves_argument_ ? packed(args.saved, shape_.output) : place_of_y(args.y, args.workspace);
-  plans_->forward(x.data, args.operands[kWeight], bias, z.data, args.workspace);
-  if (activation_ == Activation::none) {
+  TensorView z = args.y;
+  if (saves_argument_) {
+    z = packed(args.saved, shape_.output);
+  } else if (!writes_y_) {
+    z = packed(at(args.workspace, y_at()), shape_.output);
+  }
+  forward_->forward(x.data, args.operands[kWeight], bias, z.data, args.workspace);
+  if (activation_ == Activation::none || activation_ == Activation::relu) {
     return copy_elements(device_, "conv2d_unpack", z, args.y);
   }
   with_activation(activation_, [&](auto function) {
@@ -86,6 +104,12 @@ void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
 
 /// dz, as plans can use it; also writes the bias's gradient.
 TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) const {
+  if (outer_gradient_) {
+    const TensorView dz =
+        plain(args.dy) ? args.dy : packed(at(args.workspace, y_at()), shape_.output);
+    copy_elements(device_, "conv2d_pack", args.dy, dz);
+    return dz;
+  }
   void* const db = shape_.bias ? args.dparameters[kBias] : nullptr;
   const TensorView v =
       saves_argument_ ? packed(const_cast<void*>(args.saved), shape_.output) : args.y;
@@ -99,10 +123,10 @@ TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) co
 void ConvolutionKernelCuda::backward(const BackwardArgs& args) {
   const TensorView dz = argument_gradient(args);
   const TensorView x = packed_x(args.x[0], args.workspace);
-  plans_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
+  backward_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
   if (!args.dx[0]) return;
   const TensorView dx = place_of_x(args.dx[0], args.workspace);
-  plans_->backward_data(dz.data, args.operands[kWeight], dx.data, args.workspace);
+  backward_->backward_data(dz.data, args.operands[kWeight], dx.data, args.workspace);
   copy_elements(device_, "conv2d_unpack", dx, args.dx[0]);
 }
 

@@ -8,21 +8,24 @@
 
 namespace engine {
 
-/// The bias is part of the forward plan. An activation is a pass of its own that reads and writes
-/// y once: cuDNN's ReLU may turn NaN into 0 (none
-/// of its fast engines says that it does not), and then a step that has failed would look good.
-/// Where backward needs the activation's argument z (gelu, silu), the plan writes it into saved
-/// memory. Backward first makes dz and the bias's gradient in one pass (see
-/// argument_gradient_cuda.h), then runs the two plans on dz.
+/// Bias and ReLU are part of the forward plan, which writes y where it belongs, also into a slice.
+/// cuDNN's ReLU may turn NaN into 0 (none of its fast engines says that it does not). No failed
+/// step is lost by that: NaN comes from values that are not finite themselves, and each of those
+/// makes the gradient of the weights that it is multiplied with NaN. Other activations are a pass
+/// of their own that reads and writes y once. Where backward needs the activation's argument z
+/// (gelu, silu), the plan writes it into saved memory. Backward first makes dz and the bias's
+/// gradient in one pass (see argument_gradient_cuda.h), then runs the two plans on dz.
 ///
-/// Plans are for packed tensors: pitches are not known when plans are made. A slice costs a copy,
-/// but y and dy of an activation do not: its passes write and read any pitch.
+/// With outer_gradient, dy is dz already and the bias's gradient somebody else's work (Junction).
+///
+/// x, dx and dz are packed for the plans: one that is a slice costs a copy.
 class ConvolutionKernelCuda : public Kernel {
  public:
   ConvolutionKernelCuda(const KernelSetup& setup, const ConvolutionShape& shape,
-                        Activation activation);
+                        Activation activation, bool outer_gradient);
 
   bool takes_pitch() const override { return true; }
+  void plan(const KernelPlaces& places) override;
   size_t workspace_bytes() const override { return workspace_bytes_; }
   size_t saved_bytes() const override;
 
@@ -32,7 +35,7 @@ class ConvolutionKernelCuda : public Kernel {
   int64_t stored_elements(size_t parameter) const override;
   void import_parameter(size_t parameter, const float* file, float* stored) const override;
   void export_parameter(size_t parameter, const float* stored, float* file) const override;
-  std::string implementation() const override { return plans_->description(); }
+  std::string implementation() const override;
 
  private:
   /// Calls body(index in OIHW, index in KRSC) for every weight.
@@ -54,7 +57,7 @@ class ConvolutionKernelCuda : public Kernel {
     return packed_view(data, shape, dtype());
   }
   size_t packed_bytes(const Shape& shape) const;  ///< with space to the next aligned address
-  size_t y_at() const;
+  size_t y_at() const { return plans_bytes_; }
   size_t x_at() const;
   static std::byte* at(void* workspace, size_t offset) {
     return static_cast<std::byte*>(workspace) + offset;
@@ -65,8 +68,11 @@ class ConvolutionKernelCuda : public Kernel {
     constexpr uintptr_t kAlignment = 16;
     return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
   }
-  TensorView place_of_y(const TensorView& y, void* workspace) const {
-    return plain(y) ? y : packed(at(workspace, y_at()), shape_.output);
+  /// Whether a plan can write a tensor that lies so.
+  bool takes(const TensorPlace& place) const {
+    constexpr size_t kAlignment = 16;
+    return static_cast<size_t>(place.channel) * size_of(dtype()) % kAlignment == 0 &&
+           static_cast<size_t>(place.pitch) * size_of(dtype()) % kAlignment == 0;
   }
   TensorView place_of_x(const TensorView& x, void* workspace) const {
     return plain(x) ? x : packed(at(workspace, x_at()), shape_.input);
@@ -80,11 +86,13 @@ class ConvolutionKernelCuda : public Kernel {
 
   CudaDevice& device_;
   Activation activation_;
-  bool saves_argument_;  ///< training with gelu or silu
+  bool training_, needs_dx_, outer_gradient_;
+  bool saves_argument_;    ///< training with gelu or silu
+  bool writes_y_ = false;  ///< the forward plan's result is y, in its place
   ConvolutionShape shape_;
   ArgumentGradient gradient_;
-  std::unique_ptr<ConvolutionPlans> plans_;
-  size_t workspace_bytes_ = 0;
+  std::unique_ptr<ConvolutionPlans> forward_, backward_;  ///< backward: in training
+  size_t plans_bytes_ = 0, workspace_bytes_ = 0;
 };
 
 }  // namespace engine

@@ -13,7 +13,7 @@ std::unique_ptr<Kernel> make_dense_cuda(const KernelSetup& setup) {
                        .window = {.out_h = 1, .out_w = 1},
                        .bias = op.bias,
                        .precision = setup.precision},
-      op.activation);
+      op.activation, false);
 }
 
 }  // namespace engine

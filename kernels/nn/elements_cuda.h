@@ -51,6 +51,12 @@ void map_elements(const CudaDevice& device, const char* name, const Function& fu
   });
 }
 
+/// Channels [first, first + part.shape.c) of a wider tensor.
+inline TensorView channels_of(const TensorView& whole, int64_t first, const TensorView& part) {
+  const size_t skipped = static_cast<size_t>(first) * size_of(whole.dtype);
+  return {static_cast<std::byte*>(whole.data) + skipped, part.shape, whole.dtype, whole.pitch};
+}
+
 struct CopyElement {
   __device__ float operator()(const float (&x)[1]) const { return x[0]; }
 };

@@ -22,13 +22,14 @@ struct PixelRows {
 };
 
 struct PoolWindows {
+  PoolWindows() = default;
   explicit PoolWindows(const PoolGeometryOf<int>& geometry)
       : y(geometry.y),
         x(geometry.x),
         input{Divider(static_cast<uint32_t>(x.size)), Divider(static_cast<uint32_t>(y.size))},
         output{Divider(static_cast<uint32_t>(x.out)), Divider(static_cast<uint32_t>(y.out))} {}
 
-  PoolAxisOf<int> y, x;
+  PoolAxisOf<int> y{}, x{};
   PixelRows input, output;
 
   ENGINE_HD uint32_t input_pixel(int n, int iy, int ix) const {

@@ -13,6 +13,7 @@ class FanOut : public Op {
   void keys(Keys& keys) override;
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
   bool is_view() const override { return true; }
+  bool sums_gradients() const override { return true; }
   std::string brief() const override;
 
   int64_t copies = 2;

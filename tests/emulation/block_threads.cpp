@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/emulation/stack_switch.h"
+
 namespace emulated {
 
 Place place;
@@ -24,6 +26,7 @@ enum class Waits : uint8_t { nothing, block, warp, ended };
 struct Thread {
   uint3 index;
   context::fiber rest;  ///< what is left of it while it waits
+  Stack stack;          ///< of rest
   Waits waits = Waits::nothing;
   bool started = false;
   const char* file = nullptr;  ///< of the block's barrier
@@ -98,17 +101,14 @@ class Block {
     problem_.clear();
     while (true) {
       if (next_ < order_.size()) {
-        go_on(context::fiber(std::allocator_arg, Stacks(), [this](context::fiber&& scheduler) {
-          start_threads(scheduler);
-          return std::move(scheduler);
-        }));
+        start_fiber();
         continue;
       }
       bool ran = false;
       for (const size_t i : order_) {
         if (threads_[i].waits != Waits::nothing || !threads_[i].rest) continue;
         current_ = i;
-        go_on(std::move(threads_[i].rest));
+        go_on(std::move(threads_[i].rest), threads_[i].stack);
         ran = true;
       }
       if (!ran && !release()) break;
@@ -123,7 +123,10 @@ class Block {
     Thread& thread = threads_[current_];
     thread.waits = waits;
     context::fiber* scheduler = scheduler_;
+    void* kept = nullptr;
+    leave_for(scheduler_stack_, &kept);
     *scheduler = std::move(*scheduler).resume();
+    scheduler_stack_ = arrive(kept);
     scheduler_ = scheduler;
     place.thread = thread.index;
   }
@@ -131,10 +134,28 @@ class Block {
   Thread& current() { return threads_[current_]; }
 
  private:
+  /// A new fiber for threads that have not begun.
+  void start_fiber() {
+    const context::stack_context stack = Stacks().allocate();
+    context::fiber fiber(std::allocator_arg, context::preallocated(stack.sp, stack.size, stack),
+                         Stacks(), [this](context::fiber&& scheduler) {
+                           scheduler_stack_ = arrive(nullptr);
+                           start_threads(scheduler);
+                           leave_for(scheduler_stack_, nullptr);
+                           return std::move(scheduler);
+                         });
+    go_on(std::move(fiber), {static_cast<char*>(stack.sp) - stack.size, stack.size});
+  }
+
   /// Runs a fiber until it waits or ends.
-  void go_on(context::fiber fiber) {
+  void go_on(context::fiber fiber, const Stack& stack) {
+    void* kept = nullptr;
+    leave_for(stack, &kept);
     fiber = std::move(fiber).resume();
-    if (fiber) threads_[current_].rest = std::move(fiber);
+    arrive(kept);
+    if (!fiber) return;
+    threads_[current_].rest = std::move(fiber);
+    threads_[current_].stack = stack;
   }
 
   /// Threads that have not begun, one after the other, until one waits; then the fiber is its own.
@@ -220,6 +241,7 @@ class Block {
   std::vector<size_t> order_;
   size_t next_ = 0, current_ = 0;
   context::fiber* scheduler_ = nullptr;
+  Stack scheduler_stack_;
   std::string problem_;
 };
 

@@ -54,6 +54,19 @@ __global__ void shuffle_with_lanes_that_left(float* out) {
   out[threadIdx.x] = value;
 }
 
+/// Nothing is wrong with it, but that no GPU has exceptions.
+__global__ void throw_and_catch(const float* in, float* out) {
+  float value = in[threadIdx.x];
+  try {
+    __syncthreads();
+    throw value;
+  } catch (const float& thrown) {
+    value += thrown;
+  }
+  __syncthreads();
+  out[threadIdx.x] = value;
+}
+
 }  // namespace
 
 void run_kernel(const CudaDevice& device, const std::string& name, const float* in, float* out) {
@@ -64,6 +77,7 @@ void run_kernel(const CudaDevice& device, const std::string& name, const float* 
   if (name == "uninitialised") launch(device, "shared", 1, kThreads, read_what_nobody_wrote, out);
   if (name == "branch") launch(device, "branch", 1, kThreads, wait_in_a_branch, out);
   if (name == "two barriers") launch(device, "two", 1, kThreads, wait_at_two_barriers, out);
+  if (name == "throws") launch(device, "throws", 1, kThreads, throw_and_catch, in, out);
   if (name == "lanes") launch(device, "lanes", 1, kThreads, shuffle_with_lanes_that_left, out);
 }
 

@@ -6,7 +6,8 @@
 
 namespace engine::test {
 
-/// One block of 64 threads: "rotate" is right, all others have the mistake that their name says.
+/// One block of 64 threads: "rotate" and "throws" are right, all others have the mistake that their
+/// name says.
 void run_kernel(const CudaDevice& device, const std::string& name, const float* in, float* out);
 
 }  // namespace engine::test

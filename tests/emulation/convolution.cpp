@@ -168,6 +168,7 @@ class PlainConvolution final : public ConvolutionPlans {
   PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
                    const std::vector<ConvolutionPass>& passes)
       : device_(device), loops_(shape), passes_(passes) {
+    check(emulated::library_setup("convolution plans"), "making plans of a convolution");
     if (!device.list()) return;
     for (const auto pass : passes) note_plan(device, shape, pass, description(), kWorkspace);
   }

@@ -8,6 +8,7 @@
 #include "engine/core/error.h"
 #include "tests/emulation/broken_kernels.h"
 #include "tests/emulation/emulator.h"
+#include "tests/emulation/kernel_table.h"
 #include "tests/support/guarded_buffer.h"
 
 namespace engine::test {
@@ -45,6 +46,15 @@ TEST(Emulation, RunsThreadsThroughBarriers) {
     EXPECT_TRUE(got.intact);
     for (int i = 0; i < 64; ++i) EXPECT_EQ(got.out[i], (i + 1) % 64);
   }
+}
+
+// The address sanitizer says something when it was not told of a stack.
+TEST(Emulation, RunsThreadsThatThrow) {
+  testing::internal::CaptureStderr();
+  const Launched got = launched("throws");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(got.problem, "");
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(got.out[i], 2 * i);
 }
 
 TEST(Emulation, CatchesAMissingBarrier) {
@@ -126,6 +136,55 @@ TEST(Emulation, MakesAnyCallFail) {
     EXPECT_EQ(error.code(), ExitCode::out_of_memory);
   }
   emulated::fail_call(0, cudaSuccess);
+}
+
+TEST(Emulation, LosesTheGpuButForAFailedAllocation) {
+  CudaDevice device(0);
+  emulated::fail_call(2, cudaErrorIllegalAddress);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorIllegalAddress);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorIllegalAddress);
+  emulated::fail_call(1, cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaErrorMemoryAllocation);
+  EXPECT_EQ(cudaStreamSynchronize(device.stream()), cudaSuccess);
+  emulated::fail_call(0, cudaSuccess);
+}
+
+TEST(Emulation, RecordsNothingThatAGpuWouldRefuse) {
+  CudaDevice device(0);
+  const Buffer before(device, 8);
+  EXPECT_THROW(device.record([&] { Buffer(device, 8); }), Error);
+  EXPECT_THROW(device.record([&] { device.synchronize(); }), Error);
+  EXPECT_THROW(device.record([&] { device.copy_to_host(nullptr, before.data(), 8); }), Error);
+  device.record([&] { device.zero(before.data(), 8); })->replay();
+}
+
+TEST(KernelTable, GivesAnErrorToWhatRanInTheCase) {
+  CudaDevice device(0);
+  const auto call = [&](const char* name) {
+    EXPECT_EQ(emulated::library_call(device.stream(), name, [] {}), cudaSuccess);
+  };
+  KernelTable table;
+  call("before the case");
+  table.begin_case();
+  table.note_error(0.5);
+  call("in the case");
+  table.note_error(0.25);
+  table.note_error(0.125);
+  const std::string text = table.text();
+  EXPECT_EQ(text.find("before the case"), std::string::npos) << text;
+  const size_t row = text.find("in the case");
+  ASSERT_NE(row, std::string::npos) << text;
+  EXPECT_NE(text.substr(row, text.find('\n', row) - row).find("1      1     2.5e-01"),
+            std::string::npos)
+      << text;
+}
+
+TEST(KernelTable, FindsKernelsInTheSources) {
+  const std::set<std::string> kernels = kernels_in_sources();
+  EXPECT_TRUE(kernels.contains("measure_step"));
+  EXPECT_TRUE(kernels.contains("run_images"));  // has launch bounds
+  EXPECT_GE(kernels.size(), 20u);
 }
 
 TEST(Emulation, GivesAllMemoryBack) {

@@ -3,10 +3,12 @@
 #include <sys/mman.h>
 
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "tests/emulation/block_threads.h"
 
@@ -17,10 +19,14 @@ namespace {
 struct Machine {
   std::recursive_mutex mutex;
   uint64_t launched = 0;
-  std::map<std::string, uint64_t> launches;
+  std::map<std::string, Launches> launches;
   uint64_t calls = 0, failing = 0;
   cudaError_t failure = cudaSuccess;
+  cudaError_t lost = cudaSuccess;  ///< what every call says since the GPU was lost
   cudaError_t last = cudaSuccess;
+  int driver = 13000;
+  bool capturing = false;
+  std::FILE* log = nullptr;
   std::map<void*, size_t> memory;
   size_t allocated = 0, capacity = size_t{2} << 30;
 };
@@ -30,10 +36,13 @@ Machine& machine() {
   return one;
 }
 
-void run_now(const std::string& kernel, dim3 grid, dim3 size, const std::function<void()>& thread) {
+void run_now(const std::string& kernel, const void* function, dim3 grid, dim3 size,
+             const std::function<void()>& thread) {
   Machine& m = machine();
   const std::lock_guard lock(m.mutex);
-  ++m.launches[kernel];
+  Launches& launches = m.launches[kernel];
+  ++launches.count;
+  launches.functions.insert(function);
   const std::string problem = run_blocks(grid, size, thread, m.launched++);
   if (!problem.empty()) throw std::runtime_error(kernel + ": " + problem);
 }
@@ -54,12 +63,21 @@ bool is_mapped(uintptr_t address) {
   return mincore(reinterpret_cast<void*>(address / kPage * kPage), 1, &resident) == 0;
 }
 
-/// Counts a call, and says whether it is the one that is to fail.
-cudaError_t enter() {
+/// Counts a call, and says whether it is to fail.
+cudaError_t enter(const std::string& call) {
   Machine& m = machine();
-  ++m.calls;
-  if (m.failing == 0 || m.calls != m.failing) return cudaSuccess;
-  return m.last = m.failure;
+  const bool fails = ++m.calls == m.failing;
+  if (fails && m.failure != cudaErrorMemoryAllocation) m.lost = m.failure;
+  const cudaError_t error = fails ? m.failure : m.lost;
+  if (m.log) std::fprintf(m.log, "%s%s\n", call.c_str(), fails ? " failed" : "");
+  if (error != cudaSuccess) m.last = error;
+  return error;
+}
+
+/// The same for a call that a stream that is being captured does not allow.
+cudaError_t enter_uncaptured(const std::string& call) {
+  if (const cudaError_t error = enter(call)) return error;
+  return machine().capturing ? machine().last = cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 
 }  // namespace
@@ -68,15 +86,23 @@ void fail_call(uint64_t n, cudaError_t error) {
   machine().calls = 0;
   machine().failing = n;
   machine().failure = error;
+  machine().lost = cudaSuccess;
+}
+void log_calls(const std::string& file) {
+  machine().log = std::fopen(file.c_str(), "w");
+  if (!machine().log) throw std::runtime_error("cannot write " + file);
 }
 uint64_t calls() {
   return machine().calls;
 }
-std::vector<std::pair<std::string, uint64_t>> launches() {
-  return {machine().launches.begin(), machine().launches.end()};
+const std::map<std::string, Launches>& launches() {
+  return machine().launches;
 }
 size_t allocated() {
   return machine().allocated;
+}
+void set_driver(int version) {
+  machine().driver = version;
 }
 void set_memory(size_t bytes) {
   machine().capacity = bytes;
@@ -85,6 +111,7 @@ void set_memory(size_t bytes) {
 }  // namespace emulated
 
 using emulated::enter;
+using emulated::enter_uncaptured;
 using emulated::machine;
 
 /// What a stream does while it is captured; otherwise it only has an address.
@@ -105,8 +132,8 @@ struct CUgraphExec_st {
 namespace {
 
 template <class Work>
-cudaError_t now_or_later(cudaStream_t stream, Work work) {
-  if (const cudaError_t error = enter()) return error;
+cudaError_t now_or_later(const std::string& call, cudaStream_t stream, Work work) {
+  if (const cudaError_t error = enter(call)) return error;
   if (stream && stream->capturing) {
     stream->recorded.push_back(std::move(work));
   } else {
@@ -118,9 +145,9 @@ cudaError_t now_or_later(cudaStream_t stream, Work work) {
 }  // namespace
 
 namespace emulated {
-cudaError_t run(cudaStream_t stream, const std::string& kernel, dim3 grid, dim3 block,
-                std::function<void()> thread) {
-  return now_or_later(stream, [=] { run_now(kernel, grid, block, thread); });
+cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
+                dim3 block, std::function<void()> thread) {
+  return now_or_later(name, stream, [=] { run_now(name, function, grid, block, thread); });
 }
 
 void expect_device_memory(const std::string& kernel, const void* argument, size_t bytes) {
@@ -135,41 +162,47 @@ void expect_device_memory(const std::string& kernel, const void* argument, size_
 }
 
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work) {
-  return now_or_later(stream, [=] {
+  return now_or_later(name, stream, [=] {
     const std::lock_guard lock(machine().mutex);
-    ++machine().launches[name];
+    ++machine().launches[name].count;
     work();
   });
+}
+
+cudaError_t library_setup(const std::string& name) {
+  return enter(name);
 }
 }  // namespace emulated
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
-  return enter();
+  if (const cudaError_t error = enter("cudaGetDeviceCount")) return error;
+  return machine().driver < 13000 ? machine().last = cudaErrorInsufficientDriver : cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) {
-  return enter();
+  return enter("cudaSetDevice");
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {.name = "emulated GPU",
+                 .uuid = {"emulated GPU ID"},
                  .totalGlobalMem = machine().capacity,
                  .sharedMemPerBlockOptin = 227 << 10,
                  .major = 9,
                  .minor = 0,
                  .multiProcessorCount = 2,
                  .l2CacheSize = 1 << 16};
-  return enter();
+  return enter("cudaGetDeviceProperties");
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
-  return enter();
+  *version = machine().driver;
+  return enter("cudaDriverGetVersion");
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = 13000;
-  return enter();
+  return enter("cudaRuntimeGetVersion");
 }
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
-  if (const cudaError_t error = enter()) return error;
+  if (const cudaError_t error = enter_uncaptured("cudaMalloc")) return error;
   auto& m = machine();
   if (bytes > m.capacity - m.allocated) return m.last = cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
@@ -185,81 +218,82 @@ cudaError_t cudaFree(void* memory) {
   m.allocated -= found->second;
   m.memory.erase(found);
   std::free(memory);
-  return enter();
+  return enter_uncaptured("cudaFree");
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *total = machine().capacity;
   *free = machine().capacity - machine().allocated;
-  return enter();
+  return enter("cudaMemGetInfo");
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return now_or_later(stream, [=] { std::memcpy(to, from, bytes); });
+  return now_or_later("cudaMemcpyAsync", stream, [=] { std::memcpy(to, from, bytes); });
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
-  return now_or_later(stream, [=] { std::memset(memory, value, bytes); });
+  return now_or_later("cudaMemsetAsync", stream, [=] { std::memset(memory, value, bytes); });
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  if (const cudaError_t error = enter()) return error;
+  if (const cudaError_t error = enter("cudaStreamCreateWithFlags")) return error;
   *stream = new CUstream_st;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
-  return enter();
+  return enter("cudaStreamDestroy");
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return enter();
+  return enter_uncaptured("cudaStreamSynchronize");
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  if (const cudaError_t error = enter()) return error;
+  if (const cudaError_t error = enter("cudaEventCreate")) return error;
   *event = new CUevent_st;
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
-  return enter();
+  return enter("cudaEventDestroy");
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   event->at = std::chrono::steady_clock::now();
-  return enter();
+  return enter("cudaEventRecord");
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   *milliseconds = std::chrono::duration<float, std::milli>(end->at - start->at).count();
-  return enter();
+  return enter("cudaEventElapsedTime");
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  stream->capturing = true;
+  if (const cudaError_t error = enter("cudaStreamBeginCapture")) return error;
+  stream->capturing = machine().capturing = true;
   stream->recorded.clear();
-  return enter();
+  return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  stream->capturing = false;
-  if (const cudaError_t error = enter()) return error;
+  stream->capturing = machine().capturing = false;
+  if (const cudaError_t error = enter("cudaStreamEndCapture")) return error;
   *graph = new CUgraph_st{std::move(stream->recorded)};
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                  unsigned long long) {
-  if (const cudaError_t error = enter()) return error;
+  if (const cudaError_t error = enter("cudaGraphInstantiate")) return error;
   *executable = new CUgraphExec_st{graph->work};
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
-  return enter();
+  return enter("cudaGraphDestroy");
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   delete executable;
-  return enter();
+  return enter("cudaGraphExecDestroy");
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
-  if (const cudaError_t error = enter()) return error;
+  if (const cudaError_t error = enter("cudaGraphLaunch")) return error;
   for (const auto& work : executable->work) work();
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() {
-  return std::exchange(machine().last, cudaSuccess);
+  return std::exchange(machine().last, machine().lost);
 }
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -269,6 +303,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidValue";
     case cudaErrorMemoryAllocation:
       return "cudaErrorMemoryAllocation";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
@@ -277,6 +313,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
   }
   return "unknown";
 }

@@ -7,15 +7,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace emulated {
 
-/// Runs a kernel, or records it when the stream is being captured. thread() is one thread's work.
-/// Throws std::runtime_error when threads wait at different barriers or for one that has ended.
-cudaError_t run(cudaStream_t stream, const std::string& kernel, dim3 grid, dim3 block,
-                std::function<void()> thread);
+/// Runs a kernel, or records it when the stream is being captured: name is what the launch is
+/// called, function the kernel's address, thread() one thread's work. Throws std::runtime_error
+/// when threads wait at different barriers or for one that has ended.
+cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
+                dim3 block, std::function<void()> thread);
 
 /// Throws std::runtime_error when a kernel's argument is or holds the address of memory that
 /// cudaMalloc has not given, which a GPU's kernel could not reach.
@@ -25,14 +27,27 @@ void expect_device_memory(const std::string& kernel, const void* argument, size_
 /// that name.
 cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work);
 
-/// From now on call number n of the runtime (1: the next one) fails with error, once; 0: never.
+/// Counts what a library does without the stream, such as making a plan.
+cudaError_t library_setup(const std::string& name);
+
+/// From now on call number n (1: the next one) of the runtime, a library or a launch fails with
+/// error; 0: none. A GPU that is out of memory goes on; after any other error all calls fail.
 void fail_call(uint64_t n, cudaError_t error);
-/// Calls of the runtime and launches since the last fail_call.
+/// From now on each call's name is a line of the file; that of fail_call ends with " failed".
+void log_calls(const std::string& file);
+/// Calls since the last fail_call.
 uint64_t calls();
-/// Names of the kernels that ran since the start, with the number of launches, in order of names.
-std::vector<std::pair<std::string, uint64_t>> launches();
+/// Launches of one name.
+struct Launches {
+  uint64_t count = 0;
+  std::set<const void*> functions;  ///< the kernels that ran under the name; of a library: none
+};
+/// What ran since the start, by name.
+const std::map<std::string, Launches>& launches();
 /// Bytes that cudaMalloc has given and cudaFree has not had back.
 size_t allocated();
+/// The driver's version: 12080 is CUDA 12.8; 0: there is none. One older than 13000 does not do.
+void set_driver(int version);
 /// What cudaMalloc may give in all.
 void set_memory(size_t bytes);
 

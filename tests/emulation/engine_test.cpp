@@ -25,9 +25,10 @@ class EngineWithGpu : public testing::Test {
     fs::copy_file(EMULATED_LIBRARY, folder_ / "libengine_cuda.so");
     file_ = write_experiment(folder_, "small", small_experiment());
   }
-  ProcessResult run(std::vector<std::string> arguments) const {
+  ProcessResult run(std::vector<std::string> arguments,
+                    const std::map<std::string, std::string>& environment = {}) const {
     arguments.insert(arguments.begin(), program_);
-    return run_process(arguments, {.folder = folder_.path()});
+    return run_process(arguments, {.folder = folder_.path(), .environment = environment});
   }
   Json read(const std::string& name) const {
     std::ifstream file(folder_ / name);
@@ -95,6 +96,21 @@ TEST_F(EngineWithGpu, TrainsInEveryPrecision) {
   EXPECT_EXIT_CODE(on_cpu, 3);
   EXPECT_NE(on_cpu.err.find("the only one without a CUDA device"), std::string::npos) << on_cpu.err;
   EXPECT_FALSE(fs::exists(folder_ / "cpu/results.json"));
+}
+
+TEST_F(EngineWithGpu, SaysWhyThereIsNoGpu) {
+  const auto reason = [&](const char* variable, const char* value) {
+    const ProcessResult result = run({"run", file_, "--device", "cuda"}, {{variable, value}});
+    EXPECT_EXIT_CODE(result, 8);
+    return result.err;
+  };
+  EXPECT_EQ(reason("EMULATED_DRIVER", "0"),
+            "--device cuda: no NVIDIA driver is installed; use --device cpu or auto\n");
+  EXPECT_EQ(reason("EMULATED_DRIVER", "12080"),
+            "--device cuda: the NVIDIA driver is for CUDA 12.8, this engine needs one for CUDA "
+            "13.0 or newer; use --device cpu or auto\n");
+  EXPECT_EQ(reason("EMULATED_FAILURE", "1:no_device"),
+            "--device cuda: cudaErrorNoDevice; use --device cpu or auto\n");
 }
 
 TEST_F(EngineWithGpu, ChecksAGpuThatIsNotThere) {

@@ -44,6 +44,28 @@ TEST(EmulatedNetwork, TheStudysGradientsAreTheCpus) {
   expect_near(ours, theirs, 1e-4);
 }
 
+uint64_t launches_of(const std::string& kernel) {
+  const auto found = emulated::launches().find(kernel);
+  return found == emulated::launches().end() ? 0 : found->second.count;
+}
+
+TEST(EmulatedNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
+  for (const std::string& text : {to_json(study_network(4)), std::string(kEverything)}) {
+    SmallNetwork network = SmallNetwork::from_text(text);
+    const auto joined = network.executor(), apart = network.executor({"join_branches"});
+    joined->initialize();
+    apart->initialize();
+    const RandomBatch batch(network, 5);
+    std::vector<NamedTensor> ours, theirs;
+    const uint64_t before = launches_of("junction_backward");
+    const double expected = apart->gradients(batch.images, batch.labels, true, theirs);
+    EXPECT_EQ(launches_of("junction_backward"), before);
+    EXPECT_EQ(joined->gradients(batch.images, batch.labels, true, ours), expected);
+    EXPECT_GT(launches_of("junction_backward"), before);
+    expect_near(ours, theirs, 1e-5);
+  }
+}
+
 /// Every product's factors are rounded to 8 bits. PyTorch's bf16 autocast parts as far from its own
 /// float32 here: 12 % in the stem's weights, where the sums cancel most, 1 to 3 % elsewhere.
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpusInBf16) {

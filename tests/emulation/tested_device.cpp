@@ -5,10 +5,12 @@
 #include "engine/cuda/cuda_device.h"
 #include "kernels/register.h"
 #include "kernels/register_cuda.h"
+#include "tests/emulation/kernel_table.h"
 
 namespace engine::test {
 
 std::unique_ptr<Device> make_tested_device() {
+  kernel_table().begin_case();
   return std::make_unique<CudaDevice>(0);
 }
 KernelFactory tested(const OpEntry& entry) {
@@ -23,6 +25,9 @@ PipelineFactory tested_pipeline(const Registry& registry) {
 std::span<const Precision> tested_precisions() {
   static constexpr Precision kAll[] = {Precision::fp32, Precision::tf32, Precision::bf16};
   return kAll;
+}
+void note_error(double relative) {
+  kernel_table().note_error(relative);
 }
 Registry tested_registry() {
   Registry registry = register_ops();

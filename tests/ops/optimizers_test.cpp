@@ -150,7 +150,12 @@ void check_rule_for(size_t count, DType type_of_gradients, const std::string& ty
   }
   EXPECT_EQ(arena.running, (Floats{1, 2, 3}));
   const Floats got = arena.parameters();
-  for (size_t i = 0; i < count; ++i) ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
+  double worst = 0;
+  for (size_t i = 0; i < count; ++i) {
+    ASSERT_NEAR(got[i], wanted[i].p, 2e-6) << i;
+    worst = std::max(worst, std::abs(got[i] - wanted[i].p));
+  }
+  note_error(worst);
   if (!rounds) return;
   const Floats operands = arena.operands();
   for (size_t i = 0; i < count; ++i) ASSERT_EQ(operands[i], to_float(to_bf16(got[i]))) << i;

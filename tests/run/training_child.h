@@ -29,29 +29,6 @@ inline bool long_tests() {
   return std::getenv("ENGINE_LONG_TESTS") != nullptr;
 }
 
-/// A folder in memory where there is one: an fsync costs nothing there, and a killed process leaves
-/// the same files behind.
-class FastFolder {
- public:
-  FastFolder() {
-    std::string name =
-        is_folder("/dev/shm") && access("/dev/shm", W_OK) == 0
-            ? "/dev/shm/engine-test-XXXXXX"
-            : (std::filesystem::temp_directory_path() / "engine-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~FastFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  FastFolder(const FastFolder&) = delete;
-  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
-
 /// What a child shows its parent while it lives.
 struct Window {
   volatile int in_save = 0;

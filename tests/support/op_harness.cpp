@@ -28,6 +28,7 @@ void expect_close(const Floats& got, const Doubles& wanted, double tolerance,
     ASSERT_FALSE(std::isnan(got[i])) << what << ": element " << i << " is NaN or was not written";
   }
   EXPECT_LE(norm(error), tolerance * std::max(norm(wanted), scale)) << what;
+  note_error(norm(error) / std::max(norm(wanted), scale));
 }
 
 void expect_same_bits(const Outcome& a, const Outcome& b, const std::string& what) {

@@ -45,6 +45,12 @@ OpRunner::OpRunner(const OpRow& row, const Op& op, const RowInputs& inputs, Kern
                      .seed = inputs.setup.seed,
                      .precision = variant.precision,
                      .device = device});
+  const auto place = [&](const Shape& shape) {
+    return TensorPlace{.pitch = shape.c + variant.gap, .channel = 0};
+  };
+  KernelPlaces places{.x = {}, .y = place(signature_.output)};
+  for (const Shape& input : row.inputs) places.x.push_back(place(input));
+  kernel_->plan(places);
 }
 
 Outcome OpRunner::run() {

@@ -27,4 +27,17 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// The same in memory where there is such a place: an fsync costs nothing there, and a killed
+/// process leaves the same files behind.
+class FastFolder {
+ public:
+  FastFolder();
+  ~FastFolder();
+  FastFolder(const FastFolder&) = delete;
+  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+ private:
+  std::string path_;
+};
+
 }  // namespace engine::test

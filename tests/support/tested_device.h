@@ -18,6 +18,9 @@ OptimizerFactory tested(const OptimizerEntry& entry);
 PipelineFactory tested_pipeline(const Registry& registry);
 /// What it can compute in.
 std::span<const Precision> tested_precisions();
+/// What a comparison with the reference found, as a share of what is compared: belongs to
+/// everything that ran on the device made last.
+void note_error(double relative);
 /// All ops as the tests' registry has them.
 Registry tested_registry();
 

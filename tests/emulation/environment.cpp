@@ -1,0 +1,38 @@
+// What a process that loads the emulation's libengine_cuda.so is told by its environment:
+//   EMULATED_FAILURE=N:ERROR   call number N fails; memory, illegal_address, launch or no_device
+//   EMULATED_DRIVER=VERSION    the driver's, as CUDA writes it: 12080; 0: none
+//   EMULATED_CALLS=FILE        takes the names of all calls, a line each
+
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+
+#include "tests/emulation/emulator.h"
+
+namespace emulated {
+namespace {
+
+cudaError_t error_of(const std::string& name) {
+  static const std::map<std::string, cudaError_t> errors{
+      {"memory", cudaErrorMemoryAllocation},
+      {"illegal_address", cudaErrorIllegalAddress},
+      {"launch", cudaErrorLaunchFailure},
+      {"no_device", cudaErrorNoDevice}};
+  return errors.at(name);
+}
+
+/// Read when the library is loaded, before its first call.
+[[maybe_unused]] const bool is_read = [] {
+  if (const char* file = std::getenv("EMULATED_CALLS")) log_calls(file);
+  if (const char* version = std::getenv("EMULATED_DRIVER")) set_driver(std::atoi(version));
+  if (const char* failure = std::getenv("EMULATED_FAILURE")) {
+    const std::string text = failure;
+    const size_t colon = text.find(':');
+    if (colon == std::string::npos) throw std::runtime_error("EMULATED_FAILURE: expected N:ERROR");
+    fail_call(std::stoull(text.substr(0, colon)), error_of(text.substr(colon + 1)));
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace emulated
