@@ -107,12 +107,13 @@ def parity(report, programs, deadline, quick):
             report.row(name, why, "", False)
 
 
-def accepted_precisions(programs, deadline, experiment):
-    """The precisions that this build takes."""
+def accepted_precisions(programs, deadline):
+    """The precisions that this build takes on the GPU; those that it refuses as a wrong file (exit code 3) it lacks."""
     taken = []
     for precision in PRECISIONS:
-        command = [programs.engine, "check", experiment, "--set", f"precision={precision}"]
-        if run(programs, command, deadline, f"check-{precision}").code == 0:
+        command = [programs.engine, "summary", small_experiment(programs), "--device", "cuda",
+                   "--set", f"precision={precision}"]
+        if run(programs, command, deadline, f"summary-{precision}").code != 3:
             taken.append(precision)
     return taken
 
@@ -136,7 +137,7 @@ def training(programs, quick, precision, folder):
 
 def repeat(report, programs, deadline, quick):
     """The same weights from every run, also from one that was killed and went on."""
-    taken = accepted_precisions(programs, deadline, programs.experiment("quickstart.json"))
+    taken = accepted_precisions(programs, deadline)
     skip_others(report, "same weights,", taken)
     for precision in taken:
         sums, seconds = [], 0
@@ -177,7 +178,7 @@ def killed_and_resumed(report, programs, deadline, quick, precision, seconds, wa
 def kernels(report, programs, deadline, quick):
     """Each launch of a step by itself: bytes a second beside a copy's, and products a second of convolutions."""
     batch, steps, copy = ("1", "1", "4000000") if quick else ("1000", "7", str(1 << 30))
-    for precision in reversed(accepted_precisions(programs, deadline, study(programs, quick))):
+    for precision in reversed(accepted_precisions(programs, deadline)):
         what = f"launches of a step, {precision} batch {batch}"
         if deadline.left() < 3:
             report.skip(what, "no time left")
@@ -258,13 +259,15 @@ SMALL = {"name": "small", "data": {"source": "shapes", "count": 200, "size": 8, 
          "train": {"epochs": 1, "batch_size": 16, "optimizer": {"type": "adam"}}}
 
 
-def study(programs, quick):
-    """The experiment whose speed is measured."""
-    if not quick:
-        return programs.experiment("gray.json")
+def small_experiment(programs):
     file = programs.folder / "small.json"
     file.write_text(json.dumps(SMALL))
     return file
+
+
+def study(programs, quick):
+    """The experiment whose speed is measured."""
+    return small_experiment(programs) if quick else programs.experiment("gray.json")
 
 
 def bench(programs, deadline, quick, batch, precision, name):
@@ -281,7 +284,7 @@ def bench(programs, deadline, quick, batch, precision, name):
 def speed(report, programs, deadline, quick):
     """Training speed of the study's network, its memory, and the time until the first step."""
     cold_start(report, programs, deadline, quick)
-    taken = accepted_precisions(programs, deadline, study(programs, quick))
+    taken = accepted_precisions(programs, deadline)
     skip_others(report, "images/s", taken)
     for batch in (16,) if quick else (1000, 32, 128, 512):
         for precision in reversed(taken):
