@@ -68,11 +68,13 @@ class ConvolutionKernelCuda : public Kernel {
     constexpr uintptr_t kAlignment = 16;
     return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
   }
-  /// Whether a plan can write a tensor that lies so.
-  bool takes(const TensorPlace& place) const {
+  /// Whether the forward plan can write y where it lies.
+  bool takes(const TensorPlace& y) const {
     constexpr size_t kAlignment = 16;
-    return static_cast<size_t>(place.channel) * size_of(dtype()) % kAlignment == 0 &&
-           static_cast<size_t>(place.pitch) * size_of(dtype()) % kAlignment == 0;
+    const auto aligned = [this](int64_t channels) {
+      return static_cast<size_t>(channels) * size_of(dtype()) % kAlignment == 0;
+    };
+    return aligned(y.channel) && (y.pitch == shape_.output.c || aligned(y.pitch));
   }
   TensorView place_of_x(const TensorView& x, void* workspace) const {
     return plain(x) ? x : packed(at(workspace, x_at()), shape_.input);

@@ -57,6 +57,7 @@ std::span<const Precision> tested_precisions() {
   static constexpr Precision kAll[] = {Precision::fp32, Precision::tf32, Precision::bf16};
   return kAll;
 }
+void note_error(double) {}
 Registry tested_registry() {
   Registry registry = register_ops();
   cuda_backend().add_kernels(registry);
