@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.md: what one training step of the study launches on an H100 that need not be there, what it
+moves and multiplies, and the time that follows from the GPU's ceilings.
+
+    tests/bench/step_table.py [--engine build/release/bin/engine] [--out docs/performance.md]
+
+Needs the CUDA library and cuDNN, but no GPU: it asks `engine summary FILE --target h100 --json`.
+"""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 1000
+BYTES_PER_SECOND = 3.0e12  # what a large copy reaches on an H100
+FLOPS = 790e12  # what a large bf16 product reaches there
+LAUNCH_SECONDS = 1.5e-6  # from one kernel of a CUDA graph to the next
+
+TEXT = """# Performance on a GPU: what a step costs
+
+No GPU has run this engine yet. What is known without one is what a step launches, moves and multiplies: `engine summary
+experiments/gray.json --device cuda --target h100 --set precision=bf16 --set train.batch_size=1000` lists it launch by launch, from
+the same code that runs on a GPU. Here it is by node. Times are estimates from ceilings, not measurements: the longer of bytes at
+{bandwidth:.1f} TB/s and arithmetic at {tflops:.0f} TFLOP/s for each launch, and {launch:.1f} us for each launch on top. A plan of cuDNN
+counts as one launch; it may start more than one kernel, and the copies that it makes inside ([results/plans.md](results/plans.md))
+are not in its bytes.
+
+{table}
+
+**{launches} launches a step, {megabytes:.0f} MB, {gigaflop:.0f} GFLOP: {step:.2f} ms at the ceilings, {rate:,.0f} images/s.** The arithmetic alone
+would take {arithmetic:.2f} ms. `tests/gpu/acceptance` measures all of this on a GPU ([testing.md](testing.md)).
+
+What keeps the launches few: a step is one CUDA graph; preprocessing is part of the gather; bias and ReLU are part of the
+convolution, which writes straight into its slice of a concat; one pass brings gradients back through a concat, a fan-out, max pools
+and ReLUs and sums the biases' gradients (the pass `join_branches`); the optimizer is one pass over one arena.
+Without that pass it would be {apart} launches.
+
+Made by `tests/bench/step_table.py`.
+"""
+
+
+def summary(engine, *more):
+    command = [engine, "summary", str(ROOT / "experiments/gray.json"), "--device", "cuda", "--target", "h100", "--json",
+               "--set", "precision=bf16", "--set", f"train.batch_size={BATCH}", *more]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--engine", default=str(ROOT / "build/release/bin/engine"))
+    parser.add_argument("--out", default=str(ROOT / "docs/performance.md"))
+    options = parser.parse_args()
+    described = summary(options.engine)
+    products = {node["name"]: 2 * node["multiply_adds"] * BATCH for node in described["nodes"]}
+
+    rows, total = {}, {"launches": 0, "bytes": 0, "flop": 0, "seconds": 0}
+    for launch in described["launches"]:
+        is_product = launch["kernel"].startswith("convolution")
+        flop = products.get(launch["node"], 0) if is_product else 0
+        seconds = max(launch["bytes"] / BYTES_PER_SECOND, flop / FLOPS) + LAUNCH_SECONDS
+        key = (launch["node"] or launch["phase"], launch["phase"] if launch["node"] else "")
+        row = rows.setdefault(key, {"launches": 0, "bytes": 0, "flop": 0, "seconds": 0})
+        for sums in (row, total):
+            sums["launches"] += 1
+            sums["bytes"] += launch["bytes"]
+            sums["flop"] += flop
+            sums["seconds"] += seconds
+
+    lines = ["| node | phase | launches | MB | GFLOP | us |", "|---|---|---:|---:|---:|---:|"]
+    for (node, phase), row in rows.items():
+        lines.append(f"| {node} | {phase} | {row['launches']} | {row['bytes'] / 1e6:.1f} | {row['flop'] / 1e9:.1f} "
+                     f"| {row['seconds'] * 1e6:.1f} |")
+    text = TEXT.format(table="\n".join(lines), launches=total["launches"], megabytes=total["bytes"] / 1e6,
+                       gigaflop=total["flop"] / 1e9, step=total["seconds"] * 1e3, rate=BATCH / total["seconds"],
+                       arithmetic=total["flop"] / FLOPS * 1e3, bandwidth=BYTES_PER_SECOND / 1e12, tflops=FLOPS / 1e12,
+                       launch=LAUNCH_SECONDS * 1e6,
+                       apart=len(summary(options.engine, "--without-pass", "join_branches")["launches"]))
+    Path(options.out).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
