@@ -51,6 +51,7 @@ TEST(reference, gradients_are_central_differences) {
 
 TEST(reference, knows_every_op) {
   for (const OpEntry& entry : registry().ops) {
+    if (!entry.cpu) continue;  // only in a GPU's graphs, in place of ops that have one
     ReferenceSetup setup{.inputs = {{1, 4, 4, 2}}};
     setup.attributes.set("filters", 1);
     setup.attributes.set("units", 1);
