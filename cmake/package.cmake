@@ -21,7 +21,7 @@ if(TARGET gpu_acceptance)  # share/engine/tests/gpu/acceptance, and the programs
   endforeach()
   install(TARGETS gpu_acceptance gpu_kernel_times RUNTIME DESTINATION libexec/engine OPTIONAL)
   install(PROGRAMS tests/gpu/acceptance tests/gpu/pytorch_baseline.py DESTINATION share/engine/tests/gpu)
-  install(FILES tests/gpu/acceptance_parts.py tests/gpu/acceptance_run.py DESTINATION share/engine/tests/gpu)
+  install(DIRECTORY tests/gpu/ DESTINATION share/engine/tests/gpu FILES_MATCHING PATTERN "acceptance_*.py")
   install(FILES tests/image/golden/smooth.safetensors DESTINATION share/engine/tests/image/golden)
 endif()
 install(DIRECTORY experiments DESTINATION share/engine FILES_MATCHING PATTERN "*.json")

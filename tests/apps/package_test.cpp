@@ -74,6 +74,12 @@ TEST(Package, RunsFromAnotherFolderWithItsOwnLibraries) {
   const ProcessResult check =
       run_process({program, "check", experiment, "--target", "cpu"}, {.folder = "/"});
   EXPECT_EXIT_CODE(check, 0);
+
+  // Every module that the script wants has come along.
+  const ProcessResult acceptance =
+      run_process({package / "share/engine/tests/gpu/acceptance", "--help"}, {.folder = "/"});
+  if (acceptance.code == 127) GTEST_SKIP() << "no python3 on this machine";
+  EXPECT_EXIT_CODE(acceptance, 0);
 }
 
 TEST(Package, TheArchiveIsSmall) {
