@@ -18,49 +18,11 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def same_pad(size, kernel, stride):
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-class Inception(nn.Module):
-    def __init__(self, c_in, c1, c3, c5, cp):
-        super().__init__()
-        self.conv1x1 = nn.Conv2d(c_in, c1, 1)
-        self.conv3x3 = nn.Conv2d(c_in, c3, 3, padding=1)
-        self.conv5x5 = nn.Conv2d(c_in, c5, 5, padding=2)
-        self.pool_proj = nn.Conv2d(c_in, cp, 1)
-
-    def forward(self, x):
-        pooled = F.max_pool2d(x, 3, 1, 1)
-        branches = [self.conv1x1(x), self.conv3x3(x), self.conv5x5(x), self.pool_proj(pooled)]
-        return torch.cat([F.relu(b) for b in branches], 1)
-
-
-class StudyNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(1, 64, 7, stride=2)
-        self.inception_a = Inception(64, 64, 128, 32, 32)
-        self.inception_b = Inception(256, 128, 192, 96, 64)
-        self.classifier = nn.Linear(480, 10)
-
-    @staticmethod
-    def pool(x):  # 3x3, stride 2, `same`: padding after; values are >= 0, so zero never wins wrongly
-        return F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 3, 2)
-
-    def forward(self, x):
-        before, after = same_pad(32, 7, 2)
-        x = self.pool(F.relu(self.stem(F.pad(x, (before, after, before, after)))))
-        x = self.pool(self.inception_b(self.inception_a(x)))
-        x = F.dropout(x, 0.5, self.training).mean((2, 3))
-        return self.classifier(F.dropout(x, 0.5, self.training))
+sys.path.insert(0, str(ROOT / "tests/gpu"))
+from pytorch_baseline import StudyNetwork  # noqa: E402
 
 
 def torch_trainer(batch, compiled):

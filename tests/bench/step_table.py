@@ -16,13 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BATCH = 1000
 BYTES_PER_SECOND = 3.0e12  # what a large copy reaches on an H100
 FLOPS = 790e12  # what a large bf16 product reaches there
-LAUNCH_SECONDS = 1.5e-6  # from one kernel of a CUDA graph to the next
+LAUNCH_SECONDS = 1.5e-6  # from one kernel of a CUDA graph to the next; assumed, like the two above, until a GPU has said
 
 TEXT = """# Performance on a GPU: what a step costs
 
 No GPU has run this engine yet. What is known without one is what a step launches, moves and multiplies: `engine summary
 experiments/gray.json --device cuda --target h100 --set precision=bf16 --set train.batch_size=1000` lists it launch by launch, from
-the same code that runs on a GPU. Here it is by node. Times are estimates from ceilings, not measurements: the longer of bytes at
+the same code that runs on a GPU. Here it is by node. Times are estimates from assumed ceilings, not measurements: the longer of bytes at
 {bandwidth:.1f} TB/s and arithmetic at {tflops:.0f} TFLOP/s for each launch, and {launch:.1f} us for each launch on top. A plan of cuDNN
 counts as one launch; it may start more than one kernel, and the copies that it makes inside ([results/plans.md](results/plans.md))
 are not in its bytes.

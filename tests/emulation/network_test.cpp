@@ -21,15 +21,6 @@ struct Pair {
   SmallNetwork cpu, gpu;
 };
 
-void expect_near(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b,
-                 double tolerance) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].name, b[i].name);
-    EXPECT_LT(relative_error(values(a[i]), values(b[i])), tolerance) << a[i].name;
-  }
-}
-
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpus) {
   Pair pair(study_network(4));
   const auto cpu = pair.cpu.executor(), gpu = pair.gpu.executor();

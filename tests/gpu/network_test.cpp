@@ -37,15 +37,6 @@ class GpuNetwork : public testing::TestWithParam<Limits> {
   SmallNetwork cpu_ = on_cpu(study_network(kBatch)), gpu_ = SmallNetwork(study_network(kBatch));
 };
 
-void expect_near(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b,
-                 double limit) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].name, b[i].name);
-    EXPECT_LT(relative_error(values(a[i]), values(b[i])), limit) << a[i].name;
-  }
-}
-
 TEST_P(GpuNetwork, LogitsAreTheCpus) {
   const auto cpu = cpu_.executor(), gpu = gpu_.executor();
   cpu->initialize();

@@ -113,6 +113,14 @@ double relative_error(std::span<const float> a, std::span<const float> b) {
   return std::sqrt(difference) / std::max(std::sqrt(size), 1e-30);
 }
 
+void expect_near(std::span<const NamedTensor> a, std::span<const NamedTensor> b, double limit) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].name, b[i].name);
+    EXPECT_LT(relative_error(values(a[i]), values(b[i])), limit) << a[i].name;
+  }
+}
+
 bool same_bits(std::span<const NamedTensor> a, std::span<const NamedTensor> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const NamedTensor& x, const NamedTensor& y) {

@@ -48,6 +48,8 @@ const NamedTensor& tensor(std::span<const NamedTensor> tensors, std::string_view
 std::span<const float> values(const NamedTensor& tensor);
 /// |a - b| / max(|b|, tiny), Euclidean.
 double relative_error(std::span<const float> a, std::span<const float> b);
+/// Expects the same names in the same order, and each tensor's relative error below the limit.
+void expect_near(std::span<const NamedTensor> a, std::span<const NamedTensor> b, double limit);
 /// All tensors of two lists hold the same bits under the same names.
 bool same_bits(std::span<const NamedTensor> a, std::span<const NamedTensor> b);
 
