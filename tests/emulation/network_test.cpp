@@ -54,6 +54,13 @@ TEST(EmulatedNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
     EXPECT_EQ(joined->gradients(batch.images, batch.labels, true, ours), expected);
     EXPECT_GT(launches_of("junction_backward"), before);
     expect_near(ours, theirs, 1e-5);
+    // Where inputs do not lie in the junction's output yet, it copies them.
+    const auto copying = network.executor({"concat_placement"});
+    copying->initialize();
+    const uint64_t copied = launches_of("junction_forward");
+    EXPECT_EQ(copying->gradients(batch.images, batch.labels, true, ours), expected);
+    EXPECT_GT(launches_of("junction_forward"), copied);
+    expect_near(ours, theirs, 1e-5);
   }
 }
 
