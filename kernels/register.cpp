@@ -1,5 +1,8 @@
 #include "kernels/register.h"
 
+#include "kernels/fused/dense_loss.h"
+#include "kernels/fused/junction.h"
+#include "kernels/fused/pooled_mean.h"
 #include "kernels/image/grayscale.h"
 #include "kernels/image/noise.h"
 #include "kernels/image/normalize.h"
@@ -17,7 +20,6 @@
 #include "kernels/nn/dropout.h"
 #include "kernels/nn/flatten.h"
 #include "kernels/nn/global_average_pool.h"
-#include "kernels/nn/junction.h"
 #include "kernels/nn/max_pool.h"
 #include "kernels/nn/softmax_cross_entropy.h"
 #include "kernels/nn/split.h"
@@ -79,6 +81,11 @@ Registry register_ops() {
                           make_split_cpu),
       internal_op<Junction>(
           "junction", "Where branches end and begin; its backward is one pass on a GPU.", nullptr),
+      internal_op<PooledMean>("pooled_mean",
+                              "max_pool, dropout and global_average_pool in one pass on a GPU.",
+                              nullptr),
+      internal_op<DenseLoss>("dense_loss", "dropout, dense and the loss in one pass on a GPU.",
+                             nullptr),
       internal_op<SoftmaxCrossEntropy>("softmax_cross_entropy",
                                        "The loss: softmax, then cross-entropy with the label.",
                                        make_softmax_cross_entropy_cpu),

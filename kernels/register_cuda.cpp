@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "kernels/fused/dense_loss.h"
+#include "kernels/fused/junction.h"
+#include "kernels/fused/pooled_mean.h"
 #include "kernels/image/pipeline.h"
 #include "kernels/nn/activation.h"
 #include "kernels/nn/add.h"
@@ -14,7 +17,6 @@
 #include "kernels/nn/dropout.h"
 #include "kernels/nn/flatten.h"
 #include "kernels/nn/global_average_pool.h"
-#include "kernels/nn/junction.h"
 #include "kernels/nn/max_pool.h"
 #include "kernels/nn/softmax_cross_entropy.h"
 #include "kernels/nn/split.h"
@@ -39,11 +41,13 @@ constexpr Row<KernelFactory> kOps[] = {
     {"concat", make_concat_cuda},
     {"conv2d", make_conv2d_cuda},
     {"dense", make_dense_cuda},
+    {"dense_loss", make_dense_loss_cuda},
     {"dropout", make_dropout_cuda},
     {"flatten", make_flatten_cuda},
     {"global_average_pool", make_global_average_pool_cuda},
     {"junction", make_junction_cuda},
     {"max_pool", make_max_pool_cuda},
+    {"pooled_mean", make_pooled_mean_cuda},
     {"softmax_cross_entropy", make_softmax_cross_entropy_cuda},
     {"split", make_split_cuda},
 };

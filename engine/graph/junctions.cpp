@@ -8,7 +8,7 @@
 namespace engine {
 namespace {
 
-constexpr size_t kMostInputs = 8, kMostUsers = 8, kMostPools = 2;  // kernels/nn/junction.h
+constexpr size_t kMostInputs = 8, kMostUsers = 8, kMostPools = 2;  // kernels/fused/junction.h
 constexpr int64_t kMostPlaces = 256;                               // a pool's winner is a byte
 
 /// What becomes one junction.
@@ -53,8 +53,9 @@ class Joiner {
   const std::vector<int>& users(int i) const { return users_[static_cast<size_t>(i)]; }
   bool is(int i, std::string_view type) { return node(i).op->type() == type; }
 
+  bool pools(int i) { return is(i, "max_pool") || is(i, "pooled_mean"); }
   bool can_absorb(int i) {
-    if (!is(i, "max_pool") || users(i).size() != 1) return false;
+    if (!pools(i) || users(i).size() != 1) return false;
     const Object attributes = attributes_of(*node(i).op);
     const auto kernel = std::find_if(attributes.begin(), attributes.end(),
                                      [](const Member& member) { return member.key == "kernel"; });
@@ -75,7 +76,7 @@ class Joiner {
     if (is(user, "split")) {
       found.split = user;
       found.users = users(user);
-    } else if (is(user, "max_pool") || is(i, "concat")) {
+    } else if (pools(user) || is(i, "concat")) {
       found.users = {user};
     }
     if (is(i, "concat")) found.concat = i;

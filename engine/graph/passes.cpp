@@ -11,24 +11,17 @@ namespace {
 
 constexpr PassInfo kPasses[] = {
     {"merge_activation", "An activation behind conv2d or dense becomes that node's attribute."},
+    {"fuse_head",
+     "On a GPU, pool, dropouts, mean, dense layer and loss at the end are two passes."},
     {"join_branches", "On a GPU, gradients around concats, fan-outs and max pools are one pass."},
     {"concat_placement", "Nodes write straight into their slice of a concat's output."},
     {"in_place", "An output takes its input's memory where nothing reads that any more."},
     {"memory_reuse", "Values that live at different times share memory."},
 };
 constexpr bool PassSwitches::*kSwitches[] = {
-    &PassSwitches::merge_activation, &PassSwitches::join_branches, &PassSwitches::concat_placement,
-    &PassSwitches::in_place, &PassSwitches::memory_reuse};
-
-std::vector<int> count_uses(const Graph& graph) {
-  std::vector<int> uses(graph.nodes.size(), 0);
-  for (const Node& node : graph.nodes) {
-    for (const int input : node.inputs) {
-      if (input != kGraphInput) ++uses[static_cast<size_t>(input)];
-    }
-  }
-  return uses;
-}
+    &PassSwitches::merge_activation, &PassSwitches::fuse_head, &PassSwitches::join_branches,
+    &PassSwitches::concat_placement, &PassSwitches::in_place,  &PassSwitches::memory_reuse};
+static_assert(std::size(kPasses) == std::size(kSwitches));
 
 /// The op with its activation, or null when it takes none or has one already.
 std::shared_ptr<Op> with_activation(const Op& op, const Op& activation, const Registry& registry) {
@@ -69,6 +62,16 @@ PassSwitches select_passes(const std::vector<std::string>& without) {
     switches.*kSwitches[found - kPasses] = false;
   }
   return switches;
+}
+
+std::vector<int> count_uses(const Graph& graph) {
+  std::vector<int> uses(graph.nodes.size(), 0);
+  for (const Node& node : graph.nodes) {
+    for (const int input : node.inputs) {
+      if (input != kGraphInput) ++uses[static_cast<size_t>(input)];
+    }
+  }
+  return uses;
 }
 
 void merge_activations(Graph& graph, const InferContext& context, const Registry& registry) {

@@ -23,6 +23,7 @@ std::span<const PassInfo> known_passes();
 /// Which passes run.
 struct PassSwitches {
   bool merge_activation = true;
+  bool fuse_head = true;
   bool join_branches = true;
   bool concat_placement = true;
   bool in_place = true;
@@ -35,6 +36,14 @@ PassSwitches select_passes(const std::vector<std::string>& without);
 /// becomes that layer's attribute, so that its output passes through memory once less.
 void merge_activations(Graph& graph, const InferContext& context, const Registry& registry);
 
+/// How many inputs each node's output is.
+std::vector<int> count_uses(const Graph& graph);
+
+/// Only for devices that have the ops pooled_mean and dense_loss, before insert_splits: max_pool,
+/// dropout and global_average_pool become one node, in training dropout, dense and the loss another
+/// (kernels/fused). They keep the names of global_average_pool and dense.
+void fuse_head(Graph& graph, const InferContext& context, const Registry& registry, bool training);
+
 /// Whether the gradient of each value is needed: some trainable parameter lies upstream. Index i is
 /// node i's output; the network's input needs none.
 std::vector<bool> values_with_gradient(const Graph& graph);
@@ -46,7 +55,7 @@ void insert_splits(Graph& graph, const Registry& registry);
 
 /// Only for devices that have the op junction, behind insert_splits: a split, a concat before it,
 /// the max pools behind it and the ends of the convolutions before it become one node, whose
-/// backward is one pass over memory (kernels/nn/junction.h).
+/// backward is one pass over memory (kernels/fused/junction.h).
 void join_branches(Graph& graph, const Registry& registry);
 
 }  // namespace engine

@@ -21,12 +21,10 @@ struct GradientBlocks {
   ENGINE_HD uint32_t rows() const { return kThreadsPerBlock / lanes; }
 };
 
-/// Adds what the threads of a block have summed for V channels from channel on, the rows in pairs,
-/// and stores the block's row of partial. sums: kThreadsPerBlock of them in shared memory. All
-/// threads of the block must come here.
+/// Adds what the threads of a block have summed for V channels, the rows in pairs; valid in row 0.
+/// sums: kThreadsPerBlock of them in shared memory. All threads of the block must come here.
 template <int V>
-__device__ void add_rows(Floats<V> sum, Floats<V>* sums, const GradientBlocks& blocks,
-                         uint32_t channel, float* partial) {
+__device__ Floats<V> sum_of_rows(Floats<V> sum, Floats<V>* sums, const GradientBlocks& blocks) {
   const uint32_t row = threadIdx.x / blocks.lanes;
   sums[threadIdx.x] = sum;
   for (uint32_t half = blocks.rows() / 2; half > 0; half /= 2) {
@@ -35,7 +33,15 @@ __device__ void add_rows(Floats<V> sum, Floats<V>* sums, const GradientBlocks& b
     for (int v = 0; v < V; ++v) sum.at[v] += sums[threadIdx.x + half * blocks.lanes].at[v];
     sums[threadIdx.x] = sum;
   }
-  if (row == 0 && channel < blocks.channels) {
+  return sum;
+}
+
+/// Stores a block's sums for V channels from channel on as its row of partial.
+template <int V>
+__device__ void add_rows(Floats<V> sum, Floats<V>* sums, const GradientBlocks& blocks,
+                         uint32_t channel, float* partial) {
+  sum = sum_of_rows(sum, sums, blocks);
+  if (threadIdx.x < blocks.lanes && channel < blocks.channels) {
     store(partial + static_cast<size_t>(blockIdx.y) * blocks.channels + channel, sum);
   }
 }

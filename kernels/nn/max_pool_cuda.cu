@@ -15,29 +15,12 @@ __global__ void max_pool_forward(Slice<T> x, Slice<T> y, Number* places, PoolWin
   for (uint32_t item = first_item(); item < items.count; item += item_stride()) {
     const auto [pixel, channel] = items.place<V>(item);
     const auto [n, oy, ox] = windows.output.place(pixel);
-    const int top = windows.y.start(oy), left = windows.x.start(ox);
-    const auto rows = windows.y.places(oy), columns = windows.x.places(ox);
-    Floats<V> best =
-        load<V>(x.at(windows.input_pixel(n, top + rows.begin, left + columns.begin), channel));
-    Number winner[V];
-    for (int v = 0; v < V; ++v) {
-      winner[v] = static_cast<Number>(rows.begin * windows.x.kernel + columns.begin);
-    }
-    for (int ky = rows.begin; ky < rows.end; ++ky) {
-      for (int kx = columns.begin; kx < columns.end; ++kx) {
-        const auto now = load<V>(x.at(windows.input_pixel(n, top + ky, left + kx), channel));
-        const auto number = static_cast<Number>(ky * windows.x.kernel + kx);
-        for (int v = 0; v < V; ++v) {
-          // Of equal values the first stays; NaN wins over everything.
-          const bool wins = now.at[v] > best.at[v] || now.at[v] != now.at[v];
-          best.at[v] = wins ? now.at[v] : best.at[v];
-          winner[v] = wins ? number : winner[v];
-        }
-      }
-    }
-    store(y.at(pixel, channel), best);
+    const Winners<V> best = winners_of<V>(x, windows, n, oy, ox, channel);
+    store(y.at(pixel, channel), best.values);
     if constexpr (Note) {
-      for (int v = 0; v < V; ++v) places[static_cast<size_t>(item) * V + v] = winner[v];
+      for (int v = 0; v < V; ++v) {
+        places[static_cast<size_t>(item) * V + v] = static_cast<Number>(best.places[v]);
+      }
     }
   }
 }

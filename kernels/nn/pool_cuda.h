@@ -1,7 +1,9 @@
 #pragma once
 
-// What the GPU's pools share: a thread's place in a pooled image, and where its windows lie.
+// What the GPU's pools share: a thread's place in a pooled image, where its windows lie, and which
+// of a window's values is the largest.
 
+#include "engine/cuda/kernel.h"
 #include "engine/cuda/tensor_items.h"
 #include "kernels/nn/pool_geometry.h"
 
@@ -39,5 +41,36 @@ struct PoolWindows {
     return static_cast<uint32_t>((n * y.out + oy) * x.out + ox);
   }
 };
+
+/// The largest values of V channels of a window, and their places in it in scan order.
+template <int V>
+struct Winners {
+  Floats<V> values;
+  int places[V];
+};
+
+/// Reads each value of a window once. Of equal values the first stays; NaN wins over everything.
+template <int V, class T>
+__device__ Winners<V> winners_of(const Slice<T>& x, const PoolWindows& windows, int n, int oy,
+                                 int ox, uint32_t channel) {
+  const int top = windows.y.start(oy), left = windows.x.start(ox);
+  const auto rows = windows.y.places(oy), columns = windows.x.places(ox);
+  Winners<V> best;
+  best.values =
+      load<V>(x.at(windows.input_pixel(n, top + rows.begin, left + columns.begin), channel));
+  for (int v = 0; v < V; ++v) best.places[v] = rows.begin * windows.x.kernel + columns.begin;
+  for (int ky = rows.begin; ky < rows.end; ++ky) {
+    for (int kx = columns.begin; kx < columns.end; ++kx) {
+      const auto now = load<V>(x.at(windows.input_pixel(n, top + ky, left + kx), channel));
+      const int place = ky * windows.x.kernel + kx;
+      for (int v = 0; v < V; ++v) {
+        const bool wins = now.at[v] > best.values.at[v] || now.at[v] != now.at[v];
+        best.values.at[v] = wins ? now.at[v] : best.values.at[v];
+        best.places[v] = wins ? place : best.places[v];
+      }
+    }
+  }
+  return best;
+}
 
 }  // namespace engine

@@ -1,7 +1,8 @@
-#include "engine/cuda/kernel.h"
+#include "kernels/nn/softmax_cross_entropy.h"
+
 #include "engine/cuda/launch.h"
 #include "engine/cuda/tensor_items.h"
-#include "kernels/nn/softmax_cross_entropy.h"
+#include "kernels/nn/softmax_row_cuda.h"
 
 namespace engine {
 namespace {
@@ -9,13 +10,8 @@ namespace {
 constexpr int kRowsPerBlock = 8;  // a warp each
 constexpr int kSumThreads = 256;
 
-struct RowLoss {
-  double loss;
-  uint32_t correct;
-};
-
 /// A warp makes one row: reads the logits twice (the second time from the cache), writes the
-/// probabilities, and the row's loss and hit. Sums are in double precision.
+/// probabilities, and the row's loss and hit.
 template <class T>
 __global__ void softmax_rows(const T* x, float* y, const int32_t* labels, RowLoss* losses,
                              uint32_t rows, uint32_t classes, double smoothing) {
@@ -24,45 +20,14 @@ __global__ void softmax_rows(const T* x, float* y, const int32_t* labels, RowLos
   if (row >= rows) return;
   x += static_cast<size_t>(row) * classes;
   y += static_cast<size_t>(row) * classes;
-  // The first of the largest; NaN is never larger.
-  float best = to_float(x[0]);
-  uint32_t where = 0;
-  for (uint32_t k = lane; k < classes; k += 32) {
-    const float value = to_float(x[k]);
-    if (value > best) {
-      best = value;
-      where = k;
-    }
-  }
-  for (int other = 16; other > 0; other /= 2) {
-    const float theirs = __shfl_xor_sync(0xffffffffu, best, other);
-    const uint32_t their_place = __shfl_xor_sync(0xffffffffu, where, other);
-    if (theirs > best || (theirs == best && their_place < where)) {
-      best = theirs;
-      where = their_place;
-    }
-  }
-  const double top = best;
-  double sum = 0, distance = 0;  // distance: sum over classes of top - x
-  for (uint32_t k = lane; k < classes; k += 32) {
-    const double z = to_float(x[k]) - top;
-    sum += exp(z);
-    distance -= z;
-  }
-  sum = warp_sum(sum);
-  distance = warp_sum(distance);
-  for (uint32_t k = lane; k < classes; k += 32)
-    y[k] = static_cast<float>(exp(to_float(x[k]) - top) / sum);
+  const SoftmaxRow softmax = softmax_row(lane, classes, [x](uint32_t k) { return to_float(x[k]); });
+  for (uint32_t k = lane; k < classes; k += 32) y[k] = softmax.probability(to_float(x[k]));
   if (!labels || lane != 0) return;
   const auto label = static_cast<uint32_t>(labels[row]);
-  const double log_sum = log(sum);
-  double loss = (1 - smoothing) * (log_sum - (to_float(x[label]) - top));
-  if (smoothing > 0) loss += smoothing * (log_sum + distance / classes);
-  losses[row] = {loss, label == where ? 1u : 0u};
+  losses[row] = softmax.loss(to_float(x[label]), label, classes, smoothing);
 }
 
-/// One block adds all rows, in a fixed order, to the step's sums.
-__global__ void add_losses(const RowLoss* losses, uint32_t rows, StepState* state) {
+__global__ void add_row_losses(const RowLoss* losses, uint32_t rows, StepState* state) {
   double loss = 0;
   uint32_t correct = 0;
   for (uint32_t row = threadIdx.x; row < rows; row += kSumThreads) {
@@ -84,10 +49,11 @@ __global__ void add_losses(const RowLoss* losses, uint32_t rows, StepState* stat
 /// dx = (p - target) / n. Reads and writes each element once.
 template <class T>
 __global__ void softmax_backward(const float* y, T* dx, const int32_t* labels, uint32_t count,
-                                 Divider classes, float at_label, float elsewhere, float share) {
+                                 Divider classes, SmoothedTarget targets, float share) {
   for (uint32_t i = first_item(); i < count; i += item_stride()) {
     const uint32_t row = classes.divide(i), k = classes.remainder(i, row);
-    const float target = static_cast<uint32_t>(labels[row]) == k ? at_label : elsewhere;
+    const bool at_label = static_cast<uint32_t>(labels[row]) == k;
+    const float target = at_label ? targets.at_label : targets.elsewhere;
     assign(dx[i], (y[i] - target) * share);
   }
 }
@@ -114,19 +80,18 @@ class SoftmaxCrossEntropyCuda : public Kernel {
              args.y.f32(), labels, losses, rows_, classes_, smoothing_);
     });
     if (!labels) return;
-    launch(device_, "add_losses", 1, kSumThreads, add_losses, losses, rows_, args.batch.state);
+    add_losses(device_, losses, rows_, args.batch.state);
   }
 
   void backward(const BackwardArgs& args) override {
     if (!args.dx[0]) return;
-    const double spread = smoothing_ / classes_;
     with_type(args.dx[0].dtype, [&](auto type) {
       using T = typename decltype(type)::type;
       launch_over(device_, {"softmax_backward", bytes_of(args.y) + bytes_of(args.dx[0])},
                   int64_t{rows_} * classes_, softmax_backward<T>, args.y.f32(),
                   static_cast<T*>(args.dx[0].data), args.batch.labels, rows_ * classes_,
-                  Divider(classes_), static_cast<float>(1 - smoothing_ + spread),
-                  static_cast<float>(spread), static_cast<float>(1.0 / rows_));
+                  Divider(classes_), SmoothedTarget(smoothing_, classes_),
+                  static_cast<float>(1.0 / rows_));
     });
   }
 
@@ -139,6 +104,10 @@ class SoftmaxCrossEntropyCuda : public Kernel {
 };
 
 }  // namespace
+
+void add_losses(const CudaDevice& device, const RowLoss* losses, uint32_t rows, StepState* state) {
+  launch(device, "add_losses", 1, kSumThreads, add_row_losses, losses, rows, state);
+}
 
 std::unique_ptr<Kernel> make_softmax_cross_entropy_cuda(const KernelSetup& setup) {
   return make_kernel<SoftmaxCrossEntropyCuda>(setup);

@@ -64,6 +64,33 @@ TEST(EmulatedNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
   }
 }
 
+TEST(EmulatedNetwork, FusedHeadsGiveTheGradientsOfTheOpsThatTheyReplace) {
+  for (const bool joined : {true, false}) {  // a junction does the backward of the pool, or nobody
+    SmallNetwork network(study_network(4));
+    std::vector<std::string> without;
+    if (!joined) without.emplace_back("join_branches");
+    const auto fused = network.executor(without);
+    without.emplace_back("fuse_head");
+    const auto apart = network.executor(without);
+    fused->initialize();
+    apart->initialize();
+    const RandomBatch batch(network, 5);
+    std::vector<NamedTensor> ours, theirs;
+    const uint64_t before = launches_of("dense_loss_forward");
+    const uint64_t pools_before = launches_of("pooled_mean_backward");
+    const double expected = apart->gradients(batch.images, batch.labels, true, theirs);
+    EXPECT_EQ(launches_of("dense_loss_forward"), before);
+    EXPECT_NEAR(fused->gradients(batch.images, batch.labels, true, ours), expected, 1e-6);
+    EXPECT_EQ(launches_of("dense_loss_forward"), before + 1);
+    EXPECT_EQ(launches_of("pooled_mean_backward") - pools_before, joined ? 0u : 1u);
+    expect_near(ours, theirs, 1e-5);
+    EXPECT_NE(apart->gradients(batch.images, batch.labels, false, theirs), expected);
+    EXPECT_NEAR(fused->gradients(batch.images, batch.labels, false, ours),
+                apart->gradients(batch.images, batch.labels, false, theirs), 1e-6);
+    expect_near(ours, theirs, 1e-5);
+  }
+}
+
 /// Every product's factors are rounded to 8 bits. PyTorch's bf16 autocast parts as far from its own
 /// float32 here: 12 % in the stem's weights, where the sums cancel most, 1 to 3 % elsewhere.
 TEST(EmulatedNetwork, TheStudysGradientsAreTheCpusInBf16) {

@@ -42,7 +42,11 @@ TEST(reference, gradients_are_central_differences) {
       {"concat", "{}", {{2, 3, 4, 5}, {2, 3, 4, 1}, {2, 3, 4, 2}}},
       {"flatten", "{}", {{2, 3, 4, 5}}},
       {"split", R"({"copies": 2})", {{2, 3, 4, 5}}},
-      {"softmax_cross_entropy", R"({"label_smoothing": 0.1})", {{3, 1, 1, 10}}}};
+      {"softmax_cross_entropy", R"({"label_smoothing": 0.1})", {{3, 1, 1, 10}}},
+      {"pooled_mean", R"({"kernel": 3, "stride": 2, "rate": 0.3})", {{2, 6, 7, 3}}},
+      {"dense_loss",
+       R"({"units": "classes", "label_smoothing": 0.1, "rate": 0.3})",
+       {{3, 1, 1, 7}}}};
   for (const OpRow& row : rows) {
     SCOPED_TRACE(testing::PrintToString(row));
     check_reference(row);

@@ -75,7 +75,7 @@ RowInputs make_inputs(const OpRow& row, bool training) {
   setup.node = "block.node";
   setup.seed = 7;
   setup.epoch = 3;
-  const int64_t classes = row.inputs[0].c;
+  const int64_t classes = row.op == "dense_loss" ? row.classes : row.inputs[0].c;
   for (int64_t n = 0; n < row.inputs[0].n; ++n) {
     setup.samples.push_back(static_cast<int32_t>(draws.uniform() * 60000));
     setup.labels.push_back(static_cast<int32_t>(draws.uniform() * static_cast<double>(classes)));

@@ -83,9 +83,9 @@ GuardedTensor OpRunner::tensor(const Shape& shape) {
   return GuardedTensor(device_, shape, variant_.gap ? shape.c + variant_.gap : 0, storage());
 }
 
-/// y; the loss's is always float32.
+/// y; a loss's is always float32.
 GuardedTensor OpRunner::output() {
-  if (row_.op == "softmax_cross_entropy") return GuardedTensor(device_, signature_.output);
+  if (row_.op == "softmax_cross_entropy" || row_.op == "dense_loss") return GuardedTensor(device_, signature_.output);
   return tensor(signature_.output);
 }
 

@@ -78,5 +78,8 @@ std::unique_ptr<ReferenceOp> make_reference_average_pool(const ReferenceSetup& s
 std::unique_ptr<ReferenceOp> make_reference_dropout(const ReferenceSetup& setup);
 std::unique_ptr<ReferenceOp> make_reference_batch_normalization(const ReferenceSetup& setup);
 std::unique_ptr<ReferenceOp> make_reference_softmax_cross_entropy(const ReferenceSetup& setup);
+/// Those that passes make, in reference_fused.cpp.
+std::unique_ptr<ReferenceOp> make_reference_pooled_mean(const ReferenceSetup& setup);
+std::unique_ptr<ReferenceOp> make_reference_dense_loss(const ReferenceSetup& setup);
 
 }  // namespace engine::test

@@ -1,4 +1,4 @@
-#include "kernels/nn/junction.h"
+#include "kernels/fused/junction.h"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
-#include "kernels/nn/junction.h"
+#include "kernels/fused/junction.h"
 
 #include <algorithm>
 #include <optional>
 
+#include "kernels/fused/pooled_gradient_cuda.h"
+#include "kernels/fused/pooled_mean.h"
 #include "kernels/nn/argument_gradient_cuda.h"
-#include "kernels/nn/max_pool.h"
-#include "kernels/nn/pool_cuda.h"
 
 namespace engine {
 namespace {
@@ -13,14 +13,6 @@ namespace {
 constexpr int kMostInputs = Junction::kMostInputs;
 constexpr int kMostUsers = Junction::kMostUsers;
 constexpr int kMostPools = Junction::kMostPools;
-
-/// A user whose backward, that of a max pool, is done here.
-template <class T>
-struct PooledUser {
-  Slice<T> dy;                      ///< behind the pool
-  const uint8_t* places = nullptr;  ///< of each window's winner
-  PoolWindows windows;
-};
 
 template <class T>
 struct Users {
@@ -44,26 +36,6 @@ struct JoinedInputs {
     return i;
   }
 };
-
-/// Adds what comes back through a max pool: the gradients of the windows that chose the pixel, in
-/// scan order.
-template <class T, int V>
-__device__ void add_pooled(const PooledUser<T>& user, uint32_t pixel, uint32_t channel,
-                           uint32_t channels, Floats<V>& sum) {
-  const PoolWindows& windows = user.windows;
-  const auto [n, iy, ix] = windows.input.place(pixel);
-  const auto rows = windows.y.windows(iy), columns = windows.x.windows(ix);
-  for (int oy = rows.begin; oy < rows.end; ++oy) {
-    for (int ox = columns.begin; ox < columns.end; ++ox) {
-      const uint32_t from = windows.output_pixel(n, oy, ox);
-      const int place = (iy - windows.y.start(oy)) * windows.x.kernel + ix - windows.x.start(ox);
-      const auto chosen = *reinterpret_cast<const Packed<uint8_t, V>*>(
-          user.places + static_cast<size_t>(from) * channels + channel);
-      const Floats<V> gradient = load<V>(user.dy.at(from, channel));
-      for (int v = 0; v < V; ++v) sum.at[v] += chosen.at[v] == place ? gradient.at[v] : 0.0f;
-    }
-  }
-}
 
 /// A thread brings V channels of every rows()-th pixel of its block back to the inputs and sums
 /// them for their biases. Reads each user's gradient once (a pool's from the caches after the first
@@ -113,6 +85,12 @@ __global__ void combine_junction_biases(const float* partial, GradientBlocks blo
   if (T* db = inputs.db[input]) assign(db[channel - inputs.begin[input]], static_cast<float>(sum));
 }
 
+/// A user whose backward is done here: a max pool, or one with a mean behind it.
+struct AbsorbedPool {
+  const PooledMean* mean = nullptr;
+  std::optional<PoolGeometryOf<int>> geometry{};  ///< none: the user does its own backward
+};
+
 class JunctionCuda : public Kernel {
  public:
   explicit JunctionCuda(const KernelSetup& setup)
@@ -120,11 +98,11 @@ class JunctionCuda : public Kernel {
         device_(as_cuda(setup.device)),
         op_(static_cast<const Junction&>(setup.op)),
         sums_(setup.output) {
-    for (const Op* pool : setup.absorbed) {
-      windows_.push_back({});
-      if (!pool) continue;
-      const auto& max_pool = static_cast<const MaxPool&>(*pool);
-      windows_.back().emplace(PoolGeometryOf<int>(setup.output, max_pool.window(setup.output)));
+    for (const Op* op : setup.absorbed) {
+      const auto* mean = dynamic_cast<const PooledMean*>(op);
+      const auto* pool = mean ? &mean->pool : dynamic_cast<const MaxPool*>(op);
+      pools_.push_back({.mean = mean});
+      if (pool) pools_.back().geometry.emplace(setup.output, pool->window(setup.output));
     }
   }
 
@@ -177,12 +155,18 @@ class JunctionCuda : public Kernel {
   Users<T> users_of(const BackwardArgs& args) const {
     Users<T> users;
     for (size_t u = 0; u < args.x.size(); ++u) {
-      if (windows_[u]) {
-        users.pools[users.pooled++] = {
-            slice<T>(args.x[u]), static_cast<const uint8_t*>(args.absorbed_saved[u]), *windows_[u]};
-      } else {
+      const AbsorbedPool& pool = pools_[u];
+      if (!pool.geometry) {
         users.gradients[users.plain++] = slice<T>(args.x[u]);
+        continue;
       }
+      PooledUser<T>& user = users.pools[users.pooled++];
+      user = {.dy = slice<T>(args.x[u]),
+              .places = static_cast<const uint8_t*>(args.absorbed_saved[u]),
+              .windows = PoolWindows(*pool.geometry)};
+      if (!pool.mean) continue;
+      user.is_mean = true;
+      user.scale = mean_scale(*pool.geometry, args.batch, pool.mean->rate);
     }
     return users;
   }
@@ -203,8 +187,8 @@ class JunctionCuda : public Kernel {
   CudaDevice& device_;
   const Junction& op_;
   ChannelSums sums_;
-  std::vector<std::optional<PoolWindows>> windows_;  ///< of each user, where it is a pool
-  std::vector<TensorView> tensors_;                  ///< scratch of backward
+  std::vector<AbsorbedPool> pools_;  ///< of each user
+  std::vector<TensorView> tensors_;  ///< scratch of backward
 };
 
 }  // namespace
