@@ -30,7 +30,9 @@ struct DropoutDraw {
     const auto sample = static_cast<uint32_t>(samples[n]);
     if constexpr (V == 1) {
       const Philox4 words = key.draw(element / 4, epoch, sample);
-      all.at[0] = words.word[element % 4] < threshold ? 0.0f : scale;
+      uint32_t word = words.word[0];  // chosen without an index: registers have none
+      for (uint32_t i = 1; i < 4; ++i) word = element % 4 == i ? words.word[i] : word;
+      all.at[0] = word < threshold ? 0.0f : scale;
     } else {
       for (int v = 0; v < V; v += 4) {
         const Philox4 words = key.draw((element + static_cast<uint32_t>(v)) / 4, epoch, sample);
