@@ -6,6 +6,7 @@
 
 #include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
+#include "engine/graph/passes.h"
 #include "tests/graph/float_set.h"
 
 namespace engine::test {
