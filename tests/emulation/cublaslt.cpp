@@ -263,8 +263,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const auto& p = *preference;
   for (size_t i = 0; i < emulated::algorithms().size() && *count < most; ++i) {
     const emulated::Algorithm& each = emulated::algorithms()[i];
-    const uint32_t least = std::min({p.a, p.b, p.c, p.d});
-    if (each.alignment > least || each.workspace > p.workspace ||
+    // Somebody's algorithm needs one of the matrices to be aligned so, the emulation's needs all.
+    const uint32_t promised = std::max({p.a, p.b, p.c, p.d});
+    if (each.alignment > promised || each.workspace > p.workspace ||
         (each.reduction & ~p.reductions)) {
       continue;
     }

@@ -6,6 +6,7 @@
 #include "engine/core/error.h"
 #include "tests/emulation/emulator.h"
 #include "tests/emulation/pointwise.h"
+#include "tests/support/op_runner.h"
 #include "tests/support/tested_device.h"
 
 namespace engine::test {
@@ -166,6 +167,29 @@ TEST(Matmul, MultipliesAsThePrecisionSays) {
         ConvolutionPass::forward);
     const float right = precision == Precision::fp32 ? fine : 1;
     EXPECT_EQ(tensors.y.read(), (Floats{right, right}));
+  }
+}
+
+/// Copies of x that a conv2d makes, forward and backward, because x is a slice.
+uint64_t copies_of_slice(const std::string& attributes, Precision precision) {
+  const OpRow row{"conv2d", attributes, {{2, 3, 5, 8}}};
+  const auto op = configure_op(row.op, row.attributes);
+  RowInputs inputs = make_inputs(row, true);
+  for (Doubles* each : {&inputs.values.x[0], &inputs.dy}) {  // what every precision can store
+    for (double& value : *each) value = std::round(8 * value) / 8;
+  }
+  const auto device = make_tested_device();
+  OpRunner runner(row, *op, inputs, tested(*registry().op(row.op)), *device,
+                  {.gap = 32, .precision = precision});
+  const uint64_t before = launches_of("conv2d_pack");
+  runner.run();
+  return launches_of("conv2d_pack") - before;
+}
+
+TEST(Matmul, ReadsSlicesWhereTheyAre) {
+  for (const Precision precision : tested_precisions()) {
+    EXPECT_EQ(copies_of_slice(R"({"filters": 8, "kernel": 3})", precision), 2u);
+    EXPECT_EQ(copies_of_slice(R"({"filters": 8, "kernel": 1})", precision), 0u);
   }
 }
 

@@ -11,11 +11,6 @@ namespace {
 
 using namespace products;
 
-uint64_t launches_of(const std::string& name) {
-  const auto found = emulated::launches().find(name);
-  return found == emulated::launches().end() ? 0 : found->second.count;
-}
-
 // Both libraries' engines are timed, but for the one that cannot run, and the winner is remembered.
 TEST(FastestPass, IsARaceOfTheLibraries) {
   CudaDevice device(0);

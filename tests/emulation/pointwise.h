@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "engine/cuda/matmul_plan.h"
+#include "tests/emulation/emulator.h"
 #include "tests/support/guarded_buffer.h"
 
 namespace engine::test::products {
@@ -125,10 +127,17 @@ inline void run(CudaDevice& device, const PlannedPass& plan, const Tensors& t,
   EXPECT_TRUE(workspace.intact());
 }
 
+inline uint64_t launches_of(const std::string& name) {
+  const auto found = emulated::launches().find(name);
+  return found == emulated::launches().end() ? 0 : found->second.count;
+}
+
 inline std::unique_ptr<PlannedPass> first_plan(CudaDevice& device, const ConvolutionShape& shape,
                                                ConvolutionPass pass) {
   MatmulEngines engines(device, shape, pass);
-  return engines.make(engines.names().at(0));
+  auto plan = engines.make(engines.names().at(0));
+  if (!plan) throw std::runtime_error("the first algorithm makes no plan");
+  return plan;
 }
 
 }  // namespace engine::test::products
