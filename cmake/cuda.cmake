@@ -1,4 +1,4 @@
-# libengine_cuda.so, built where a CUDA toolkit, cuDNN and cudnn-frontend are here. The program does
+# libengine_cuda.so, built where a CUDA toolkit with cuBLAS, cuDNN and cudnn-frontend are here. The program does
 # not link with it but loads it at run time, so the same program runs where they are not.
 set(ENGINE_CUDA ON CACHE BOOL "Build the CUDA library where a toolkit is found")
 set(ENGINE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectures; the last also as PTX for later ones")
@@ -18,7 +18,7 @@ if(ENGINE_CUDA)
     find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
     find_library(CUDNN_LIBRARY cudnn HINTS "${CUDAToolkit_LIBRARY_DIR}")
     find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS "${ENGINE_DEPS}/cudnn_frontend/include" NO_DEFAULT_PATH)
-    foreach(part CUDAToolkit_FOUND CUDNN_INCLUDE_DIR CUDNN_LIBRARY CUDNN_FRONTEND_INCLUDE_DIR)
+    foreach(part CUDAToolkit_FOUND CUDA_cublasLt_LIBRARY CUDNN_INCLUDE_DIR CUDNN_LIBRARY CUDNN_FRONTEND_INCLUDE_DIR)
       if(NOT ${part})
         list(APPEND missing ${part})
       endif()
@@ -49,6 +49,6 @@ target_compile_options(engine_cuda PRIVATE
 target_compile_definitions(engine_cuda PRIVATE ENGINE_VERSION="${PROJECT_VERSION}")
 target_include_directories(engine_cuda SYSTEM PRIVATE "${CUDNN_INCLUDE_DIR}" "${CUDNN_FRONTEND_INCLUDE_DIR}")
 # What the library takes from the rest of the engine: descriptions of ops, messages. Nothing of oneDNN.
-target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::nvrtc)
+target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::cublasLt CUDA::nvrtc)
 target_link_options(engine_cuda PRIVATE -Wl,--as-needed -Wl,--no-undefined)
 add_dependencies(engine engine_cuda)

@@ -10,6 +10,7 @@
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/cuda_device.h"
 #include "engine/cuda/described_device.h"
+#include "engine/cuda/matmul_plan.h"
 #include "engine/cuda/plan_cache.h"
 #include "kernels/register_cuda.h"
 
@@ -27,8 +28,8 @@ class CudaBackend : public Backend {
     int driver = 0, runtime = 0;
     check(cudaDriverGetVersion(&driver), "asking for the driver's version");
     check(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
-    return fmt::format("CUDA driver {}, runtime {}, {}", version(driver), version(runtime),
-                       convolution_library());
+    return fmt::format("CUDA driver {}, runtime {}, {}, {}", version(driver), version(runtime),
+                       matmul_library(), convolution_library());
   }
 
   std::vector<GpuInfo> devices() const override {
@@ -61,7 +62,7 @@ class CudaBackend : public Backend {
 
   std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const override {
     return std::make_unique<CudaDevice>(
-        ordinal, std::make_shared<PlanCache>(options.plan_cache, options.note));
+        ordinal, std::make_shared<PlanCache>(options.plan_cache, options.note), options.products);
   }
   std::vector<std::string> targets() const override {
     std::vector<std::string> names;

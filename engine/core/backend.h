@@ -2,6 +2,7 @@
 
 // What a library for another kind of device gives to the program that loads it at run time.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,11 +21,16 @@ struct GpuInfo {
   int multiprocessors = 0;
 };
 
+/// Which library computes dense layers and 1x1 convolutions; all other convolutions are cuDNN's.
+enum class ProductLibrary : uint8_t { fastest, cudnn, cublaslt };
+
 struct GpuOptions {
   /// File that remembers which convolution plans are fast on this machine; empty: none.
   std::string plan_cache;
   /// Gets a line when something did not work that one can do without. May be empty.
   std::function<void(const std::string&)> note;
+  /// Another than the fastest is for tests of the two.
+  ProductLibrary products = ProductLibrary::fastest;
 };
 
 /// A GPU that is only described, and what is asked of it.
@@ -37,7 +43,7 @@ struct DescribedGpu {
 class Backend {
  public:
   virtual ~Backend() = default;
-  /// What computes, with versions: "CUDA driver 13.0, runtime 13.0, cuDNN 9.19.0".
+  /// What computes, with versions: "CUDA driver 13.0, runtime 13.0, cuBLAS 13.1.0, cuDNN 9.19.0".
   virtual std::string libraries() const = 0;
   /// Devices 0, 1, ... Throws Error (device) with the reason when there is none that can be used.
   virtual std::vector<GpuInfo> devices() const = 0;

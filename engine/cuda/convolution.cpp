@@ -6,6 +6,12 @@
 
 namespace engine {
 
+bool ConvolutionShape::pointwise() const {
+  const Margins& padding = window.padding;
+  return taps() == 1 && groups == 1 && window.stride_h == 1 && window.stride_w == 1 &&
+         padding.top == 0 && padding.bottom == 0 && padding.left == 0 && padding.right == 0;
+}
+
 std::string_view to_string(ConvolutionPass pass) {
   switch (pass) {
     case ConvolutionPass::forward:

@@ -34,6 +34,8 @@ struct ConvolutionShape {
   int64_t in_of_group() const { return input.c / groups; }
   int64_t taps() const { return window.kernel_h * window.kernel_w; }
   int64_t weights() const { return output.c * taps() * in_of_group(); }
+  /// Whether each pixel of the output is a product of one pixel and the weights: y = w x.
+  bool pointwise() const;
 };
 
 enum class ConvolutionPass : uint8_t { forward, backward_data, backward_filter };
@@ -53,9 +55,10 @@ std::string repacked_tensors(const ConvolutionShape& shape, size_t workspace_byt
 void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass,
                const std::string& engine, size_t workspace_bytes);
 
-/// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
-/// call overwrites its result and gives the same bits every time. (Plans made anew may use another
-/// engine, unless the device's plan_cache() remembers which.)
+/// A convolution of one shape, ready to run. All memory is the caller's, tensors aligned to 16
+/// bytes and the workspace to 256; each call overwrites its result and gives the same bits every
+/// time. (Plans made anew may use another engine, unless the device's plan_cache() remembers
+/// which.)
 class ConvolutionPlans {
  public:
   virtual ~ConvolutionPlans() = default;

@@ -38,8 +38,8 @@ class CudaRecording : public Recording {
 
 }  // namespace
 
-CudaDevice::CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans)
-    : plan_cache_(plans ? std::move(plans) : std::make_shared<PlanCache>()) {
+CudaDevice::CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans, ProductLibrary products)
+    : plan_cache_(plans ? std::move(plans) : std::make_shared<PlanCache>()), products_(products) {
   check(cudaSetDevice(ordinal), "choosing the GPU");
   check(cudaGetDeviceProperties(&properties_, ordinal), "asking for the GPU's properties");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/core/backend.h"
 #include "engine/core/device.h"
 #include "engine/core/launch_list.h"
 
@@ -26,7 +27,8 @@ class CudaDevice : public Device {
  public:
   /// Throws Error (device) when there is no such GPU or it cannot be used. plans: where to look up,
   /// and to remember, which convolution plans are fast.
-  explicit CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans = nullptr);
+  explicit CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans = nullptr,
+                      ProductLibrary products = ProductLibrary::fastest);
   ~CudaDevice() override;
   CudaDevice(const CudaDevice&) = delete;
 
@@ -53,6 +55,7 @@ class CudaDevice : public Device {
   std::string_view name() const { return properties_.name; }
   size_t memory_bytes() const { return properties_.totalGlobalMem; }
   PlanCache& plan_cache() { return *plan_cache_; }
+  ProductLibrary products() const { return products_; }
   /// Where a device that is only described notes what is asked of it instead of doing it, and its
   /// profile; null for a device that is there.
   LaunchList* list() const { return list_.get(); }
@@ -86,6 +89,7 @@ class CudaDevice : public Device {
   cudaStream_t stream_ = nullptr;
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
   std::shared_ptr<PlanCache> plan_cache_;
+  ProductLibrary products_ = ProductLibrary::fastest;
   const DeviceProfile* profile_ = nullptr;
   std::unique_ptr<LaunchList> list_;
   std::unique_ptr<LaunchTimer> timer_;

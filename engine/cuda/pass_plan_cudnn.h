@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda/convolution.h"
+#include "engine/cuda/planned_pass.h"
 
 namespace engine {
 
@@ -16,11 +16,11 @@ enum class Heuristic : uint8_t { a, b, fallback };
 
 /// One pass as a graph of cuDNN's operations, with at most one plan. For one call of engines(),
 /// plan() or plan_with(): the graph is used up by it.
-class PassPlan {
+class PassPlan final : public PlannedPass {
  public:
   /// Throws Error (device) when cuDNN cannot express the pass or does not work.
   PassPlan(const ConvolutionShape& shape, ConvolutionPass pass, CudaDevice& device);
-  ~PassPlan();
+  ~PassPlan() override;
   PassPlan(PassPlan&&) noexcept;
 
   /// Names of the engines that a heuristic gives, its best first, such as "eng44_k2=12_k18=1": a
@@ -33,10 +33,10 @@ class PassPlan {
   bool plan_with(const std::string& engine);
 
   // After planning.
-  size_t workspace_bytes() const;
-  const std::string& engine() const;
-  /// memory: x or dx, w or dw, bias if there is one, y or dy.
-  void run(std::span<void*> memory, void* workspace) const;
+  std::string_view library() const override { return "cuDNN"; }
+  const std::string& engine() const override;
+  size_t workspace_bytes() const override;
+  void run(std::span<void*> memory, void* workspace) const override;
 
  private:
   struct Impl;

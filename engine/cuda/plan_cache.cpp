@@ -16,7 +16,6 @@ namespace engine {
 namespace {
 
 constexpr int64_t kVersion = 1;
-constexpr size_t kMostTimed = 8;
 
 /// Held while the file is read and replaced. Where the file system has no locks, nobody waits, and
 /// what two processes add at the same moment may be lost.
@@ -134,7 +133,8 @@ const std::string& PlanCache::remember(const std::string& key, const std::string
   return plans_[key].engine;
 }
 
-std::string choose_engine(PlanCache& cache, const std::string& key, EngineTimer& timer) {
+std::string choose_engine(PlanCache& cache, const std::string& key, EngineTimer& timer,
+                          size_t most) {
   const std::string* found = cache.find(key);
   if (found && timer.make(*found)) return *found;
   const std::string useless = found ? *found : "";
@@ -151,7 +151,7 @@ std::string choose_engine(PlanCache& cache, const std::string& key, EngineTimer&
       fastest = engine;
       least = *milliseconds;
     }
-    if (++timed == kMostTimed) break;
+    if (++timed == most) break;
   }
   if (fastest.empty()) return first;
   const std::string& remembered = cache.remember(key, fastest, least, useless);

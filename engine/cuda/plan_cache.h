@@ -64,10 +64,14 @@ class EngineTimer {
   virtual std::optional<double> time(const std::string& engine) = 0;
 };
 
+/// How many engines of one library are timed.
+inline constexpr size_t kTimedOfALibrary = 8;
+
 /// The engine that the cache remembers under the key, if it can be made; else the fastest of the
-/// first eight that can be, which is remembered. Where nothing can be timed the first one, which is
-/// not. Empty: none can be made.
-std::string choose_engine(PlanCache& cache, const std::string& key, EngineTimer& timer);
+/// first ones that can be, as many as most says, which is remembered. Where nothing can be timed
+/// the first one, which is not. Empty: none can be made.
+std::string choose_engine(PlanCache& cache, const std::string& key, EngineTimer& timer,
+                          size_t most = kTimedOfALibrary);
 
 /// The lists' names in turns: the first of each, the second of each ...
 std::vector<std::string> take_turns(const std::vector<std::vector<std::string>>& lists);

@@ -37,15 +37,21 @@ ConvolutionKernelCuda::ConvolutionKernelCuda(const KernelSetup& setup,
 void ConvolutionKernelCuda::plan(const KernelPlaces& places) {
   ConvolutionShape forward = shape_;
   forward.relu = activation_ == Activation::relu;
-  writes_y_ = (forward.relu || activation_ == Activation::none) && takes(places.y);
+  reads_x_ = shape_.pointwise() && takes(places.x[0], shape_.input.c);
+  if (reads_x_) forward.x_pitch = places.x[0].pitch;
+  writes_y_ = (forward.relu || activation_ == Activation::none) && takes(places.y, shape_.output.c);
   if (writes_y_) forward.y_pitch = places.y.pitch;
   forward_ = make_convolution_plans(device_, forward, {ConvolutionPass::forward});
   size_t bytes = forward_->workspace_bytes();
   if (training_) {
-    std::vector<ConvolutionPass> passes{ConvolutionPass::backward_filter};
-    if (needs_dx_) passes.push_back(ConvolutionPass::backward_data);
-    backward_ = make_convolution_plans(device_, shape_, passes);
-    bytes = std::max(bytes, backward_->workspace_bytes());
+    ConvolutionShape filter = shape_;
+    filter.x_pitch = forward.x_pitch;
+    filter_ = make_convolution_plans(device_, filter, {ConvolutionPass::backward_filter});
+    bytes = std::max(bytes, filter_->workspace_bytes());
+  }
+  if (needs_dx_) {
+    data_ = make_convolution_plans(device_, shape_, {ConvolutionPass::backward_data});
+    bytes = std::max(bytes, data_->workspace_bytes());
   }
   plans_bytes_ = aligned(bytes);
   const size_t sums = training_ && shape_.bias ? gradient_.workspace_bytes() : 0;
@@ -53,7 +59,11 @@ void ConvolutionKernelCuda::plan(const KernelPlaces& places) {
 }
 
 std::string ConvolutionKernelCuda::implementation() const {
-  return forward_->description() + (backward_ ? ", " + backward_->description() : "");
+  std::string text = forward_->description();
+  for (const auto* plans : {&filter_, &data_}) {
+    if (*plans) text += ", " + (*plans)->description();
+  }
+  return text;
 }
 
 size_t ConvolutionKernelCuda::packed_bytes(const Shape& shape) const {
@@ -123,10 +133,10 @@ TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) co
 void ConvolutionKernelCuda::backward(const BackwardArgs& args) {
   const TensorView dz = argument_gradient(args);
   const TensorView x = packed_x(args.x[0], args.workspace);
-  backward_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
+  filter_->backward_filter(x.data, dz.data, args.dparameters[kWeight], args.workspace);
   if (!args.dx[0]) return;
   const TensorView dx = place_of_x(args.dx[0], args.workspace);
-  backward_->backward_data(dz.data, args.operands[kWeight], dx.data, args.workspace);
+  data_->backward_data(dz.data, args.operands[kWeight], dx.data, args.workspace);
   copy_elements(device_, "conv2d_unpack", dx, args.dx[0]);
 }
 

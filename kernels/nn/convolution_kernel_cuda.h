@@ -18,7 +18,8 @@ namespace engine {
 ///
 /// With outer_gradient, dy is dz already and the bias's gradient somebody else's work (Junction).
 ///
-/// x, dx and dz are packed for the plans: one that is a slice costs a copy.
+/// x, dx and dz are packed for the plans: one that is a slice costs a copy. Not so the x of
+/// pointwise convolutions, for which a pitch costs nothing (see matmul_plan.h).
 class ConvolutionKernelCuda : public Kernel {
  public:
   ConvolutionKernelCuda(const KernelSetup& setup, const ConvolutionShape& shape,
@@ -68,18 +69,20 @@ class ConvolutionKernelCuda : public Kernel {
     constexpr uintptr_t kAlignment = 16;
     return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
   }
-  /// Whether the forward plan can write y where it lies.
-  bool takes(const TensorPlace& y) const {
+  /// Whether plans can read or write a tensor of so many channels where it will lie.
+  bool takes(const TensorPlace& place, int64_t channels) const {
     constexpr size_t kAlignment = 16;
-    const auto aligned = [this](int64_t channels) {
-      return static_cast<size_t>(channels) * size_of(dtype()) % kAlignment == 0;
+    const auto aligned = [this](int64_t count) {
+      return static_cast<size_t>(count) * size_of(dtype()) % kAlignment == 0;
     };
-    return aligned(y.channel) && (y.pitch == shape_.output.c || aligned(y.pitch));
+    return aligned(place.channel) && (place.pitch == channels || aligned(place.pitch));
   }
   TensorView place_of_x(const TensorView& x, void* workspace) const {
     return plain(x) ? x : packed(at(workspace, x_at()), shape_.input);
   }
+  /// x as plans take it.
   TensorView packed_x(const TensorView& x, void* workspace) const {
+    if (reads_x_) return x;
     const TensorView place = place_of_x(x, workspace);
     copy_elements(device_, "conv2d_pack", x, place);
     return place;
@@ -90,10 +93,11 @@ class ConvolutionKernelCuda : public Kernel {
   Activation activation_;
   bool training_, needs_dx_, outer_gradient_;
   bool saves_argument_;    ///< training with gelu or silu
+  bool reads_x_ = false;   ///< plans take x in its place, with its pitch
   bool writes_y_ = false;  ///< the forward plan's result is y, in its place
   ConvolutionShape shape_;
   ArgumentGradient gradient_;
-  std::unique_ptr<ConvolutionPlans> forward_, backward_;  ///< backward: in training
+  std::unique_ptr<ConvolutionPlans> forward_, filter_, data_;  ///< the gradients': in training
   size_t plans_bytes_ = 0, workspace_bytes_ = 0;
 };
 

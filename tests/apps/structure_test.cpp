@@ -50,6 +50,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"png.h", {"engine/data/"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
+      {"cublas", {"engine/cuda/"}},
       {"nvtx3/", {"engine/cuda/"}},
   };
   return rules;

@@ -1,22 +1,23 @@
 // In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
-// precision. Holds its callers to cuDNN's rules: aligned addresses, only passes that were planned,
-// and nothing of theirs in the workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines
+// precision. Holds its callers to cuDNN's rules: aligned addresses, and nothing of theirs in the
+// workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines
 // may.
 
-#include "engine/cuda/convolution.h"
-#include "engine/cuda/launch_timer.h"
+#include "tests/emulation/plain_engines.h"
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
+#include "engine/core/error.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/matmul_plan.h"
 #include "tests/emulation/emulator.h"
+#include "tests/emulation/numbers.h"
 
 namespace engine {
 namespace {
+
+using emulated::Numbers;
 
 constexpr size_t kWorkspace = 1000;
 
@@ -86,49 +87,6 @@ struct Loops {
   }
 };
 
-/// The float nearest to value that has only so many bits of mantissa, of two equally near ones the
-/// even one.
-float round_mantissa(float value, int bits) {
-  constexpr int kMantissa = 23;
-  if (!std::isfinite(value)) return value;
-  const auto word = std::bit_cast<uint32_t>(value);
-  const int dropped = kMantissa - bits;
-  const uint32_t half = (1u << (dropped - 1)) - 1 + (word >> dropped & 1);
-  return std::bit_cast<float>((word + half) >> dropped << dropped);
-}
-
-/// A tensor's memory as numbers.
-class Numbers {
- public:
-  Numbers(const void* data, Precision precision) : data_(data), precision_(precision) {}
-
-  double operator[](size_t i) const {
-    if (precision_ != Precision::bf16) return static_cast<const float*>(data_)[i];
-    return std::bit_cast<float>(uint32_t{static_cast<const uint16_t*>(data_)[i]} << 16);
-  }
-  /// As a product takes it.
-  double factor(size_t i) const {
-    constexpr int kTf32 = 10;
-    const double value = (*this)[i];
-    return precision_ == Precision::tf32 ? round_mantissa(static_cast<float>(value), kTf32) : value;
-  }
-  void put(size_t i, double value) const {
-    constexpr int kBf16 = 7;
-    const auto number = static_cast<float>(value);
-    if (precision_ == Precision::bf16) {
-      const float rounded = round_mantissa(number, kBf16);
-      static_cast<uint16_t*>(const_cast<void*>(data_))[i] =
-          static_cast<uint16_t>(std::bit_cast<uint32_t>(rounded) >> 16 | std::isnan(number));
-    } else {
-      static_cast<float*>(const_cast<void*>(data_))[i] = number;
-    }
-  }
-
- private:
-  const void* data_;
-  Precision precision_;
-};
-
 /// The channels of an image, and nothing between them.
 void store(const std::vector<double>& sums, const Image& image, const Numbers& to) {
   for (int64_t pixel = 0; pixel < image.shape.pixels(); ++pixel) {
@@ -163,77 +121,79 @@ void backward_filter(const Loops& loops, Numbers x, Numbers dy, Numbers dw) {
   for (size_t i = 0; i < sums.size(); ++i) dw.put(i, sums[i]);
 }
 
-class PlainConvolution final : public ConvolutionPlans {
+/// The loops as a pass that is planned.
+class PlainPass final : public PlannedPass {
  public:
-  PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
-                   const std::vector<ConvolutionPass>& passes)
-      : device_(device), loops_(shape), passes_(passes) {
-    check(emulated::library_setup("convolution plans"), "making plans of a convolution");
-    if (!device.list()) return;
-    for (const auto pass : passes) note_plan(device, shape, pass, description(), kWorkspace);
+  PlainPass(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass)
+      : device_(device), loops_(shape), pass_(pass) {
+    check(emulated::library_setup("convolution plan"), "making the plan of a convolution");
   }
 
+  std::string_view library() const override { return "plain"; }
+  const std::string& engine() const override { return engine_; }
   size_t workspace_bytes() const override { return kWorkspace; }
-  std::string description() const override { return "plain loops"; }
 
-  void forward(const void* x, const void* w, const void* bias, void* y, void* workspace) override {
-    if ((bias != nullptr) != loops_.shape.bias) throw std::runtime_error("bias is not as planned");
-    queue(ConvolutionPass::forward, {x, w, bias, y}, workspace,
-          [loops = loops_, x = of(x), w = of(w), b = of(bias), y = of(y)] {
-            engine::forward(loops, x, w, loops.shape.bias ? &b : nullptr, y);
-          });
-  }
-  void backward_data(const void* dy, const void* w, void* dx, void* workspace) override {
-    queue(ConvolutionPass::backward_data, {dy, w, dx}, workspace,
-          [loops = loops_, dy = of(dy), w = of(w), dx = of(dx)] {
-            engine::backward_data(loops, dy, w, dx);
-          });
-  }
-  void backward_filter(const void* x, const void* dy, void* dw, void* workspace) override {
-    queue(ConvolutionPass::backward_filter, {x, dy, dw}, workspace,
-          [loops = loops_, x = of(x), dy = of(dy), dw = of(dw)] {
-            engine::backward_filter(loops, x, dy, dw);
-          });
-  }
-
- private:
-  Numbers of(const void* data) const { return {data, loops_.shape.precision}; }
-
-  void queue(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace,
-             const std::function<void()>& work) {
-    const std::string name = "convolution " + std::string(to_string(pass));
-    if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
-      throw std::runtime_error(name + " was not planned");
-    }
-    const LaunchList::Launch noted{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)};
-    if (LaunchList* list = device_.list()) return list->add(noted);
+  void run(std::span<void*> memory, void* workspace) const override {
+    const std::string name = fmt::format("convolution {} {}", to_string(pass_), engine_);
+    const bool bias = loops_.shape.bias && pass_ == ConvolutionPass::forward;
+    if (memory.size() != (bias ? 4u : 3u))
+      throw std::runtime_error(name + ": bias is not as planned");
     for (const void* address : memory) {
       constexpr uintptr_t kAlignment = 16;
       if (reinterpret_cast<uintptr_t>(address) % kAlignment) {
         throw std::runtime_error(name + ": an address is not aligned to 16 bytes");
       }
     }
-    LaunchTimer* const timer = device_.timer();
-    if (timer) timer->begin();
+    const Numbers x = of(memory[0]), w = of(memory[1]), b = of(memory[2]), y = of(memory.back());
     check(emulated::library_call(device_.stream(), name,
-                                 [=] {
+                                 [=, loops = loops_, pass = pass_] {
                                    std::memset(workspace, 0xff, kWorkspace);
-                                   work();
+                                   switch (pass) {
+                                     case ConvolutionPass::forward:
+                                       return forward(loops, x, w, bias ? &b : nullptr, y);
+                                     case ConvolutionPass::backward_data:
+                                       return backward_data(loops, y, w, x);
+                                     case ConvolutionPass::backward_filter:
+                                       return backward_filter(loops, x, y, w);
+                                   }
                                  }),
           name);
-    if (timer) timer->end(noted);
   }
+
+ private:
+  Numbers of(const void* data) const { return {data, loops_.shape.precision}; }
 
   CudaDevice& device_;
   Loops loops_;
-  std::vector<ConvolutionPass> passes_;
+  ConvolutionPass pass_;
+  std::string engine_ = "loops";
 };
 
 }  // namespace
 
-std::unique_ptr<ConvolutionPlans> make_convolution_plans(
-    CudaDevice& device, const ConvolutionShape& shape, const std::vector<ConvolutionPass>& passes) {
-  return std::make_unique<PlainConvolution>(device, shape, passes);
+std::vector<std::string> PlainEngines::names() {
+  return {"loops"};
+}
+
+std::unique_ptr<PlannedPass> PlainEngines::make(const std::string& engine) {
+  if (engine != "loops") return nullptr;
+  return std::make_unique<PlainPass>(device_, shape_, pass_);
+}
+
+/// Without a race: cuBLASLt's first algorithm for what it can compute, so that the same calls are
+/// made every time. That is how most of the tests of dense layers come to it.
+std::unique_ptr<PlannedPass> plan_pass(CudaDevice& device, const ConvolutionShape& shape,
+                                       ConvolutionPass pass) {
+  if (shape.pointwise() && !device.list() && device.products() != ProductLibrary::cudnn) {
+    MatmulEngines engines(device, shape, pass);
+    for (const std::string& name : engines.names()) {
+      if (auto plan = engines.make(name)) return plan;
+    }
+    fail(ExitCode::device, "{}: cuBLASLt says that it has no algorithm", name_of(shape, pass));
+  }
+  auto plan = PlainEngines(device, shape, pass).make("loops");
+  if (device.list()) note_plan(device, shape, pass, plan->engine(), plan->workspace_bytes());
+  return plan;
 }
 
 std::string convolution_library() {

@@ -1,4 +1,4 @@
-// The convolutions that stand in for cuDNN's, in each precision.
+// The convolutions that stand in for cuDNN's and cuBLASLt's, in each precision.
 
 #include "engine/cuda/convolution.h"
 
@@ -54,8 +54,10 @@ class Stored {
   Buffer buffer_;
 };
 
+class EmulatedConvolution : public testing::TestWithParam<ProductLibrary> {};
+
 Floats forward(const ConvolutionShape& shape, const Floats& x, const Floats& w, float bias) {
-  CudaDevice device(0);
+  CudaDevice device(0, nullptr, EmulatedConvolution::GetParam());
   const auto plans = make_convolution_plans(device, shape, {ConvolutionPass::forward});
   const Stored on_x(device, shape.precision, x), on_w(device, shape.precision, w),
       on_bias(device, shape.precision, {bias}), on_y(device, shape.precision, {7, 7});
@@ -67,13 +69,13 @@ Floats forward(const ConvolutionShape& shape, const Floats& x, const Floats& w, 
 // 1 + 2^-10 has the last bit of tf32; 1 + 2^-7 that of bf16.
 const float kTf32 = 1 + 1.0f / 1024, kBf16 = 1 + 1.0f / 128;
 
-TEST(PlainConvolution, KeepsEveryBitInFp32) {
+TEST_P(EmulatedConvolution, KeepsEveryBitInFp32) {
   const float x = 1 + 1.0f / (1 << 20);
   EXPECT_EQ(forward(two_products(Precision::fp32), {x, 0, 0, 3}, {1, 1}, 0.5f),
             (Floats{x + 0.5f, 3.5f}));
 }
 
-TEST(PlainConvolution, RoundsFactorsInTf32ButNotTheBias) {
+TEST_P(EmulatedConvolution, RoundsFactorsInTf32ButNotTheBias) {
   const float more = kTf32 + 1.0f / (1 << 20);  // rounds to kTf32
   const float bias = 1.0f / (1 << 20);
   EXPECT_EQ(forward(two_products(Precision::tf32), {more, 0, 0, 1}, {1, more}, bias),
@@ -83,7 +85,7 @@ TEST(PlainConvolution, RoundsFactorsInTf32ButNotTheBias) {
   EXPECT_EQ(forward(two_products(Precision::tf32), {half, 0, 0, 0}, {1, 1}, 0), (Floats{1, 0}));
 }
 
-TEST(PlainConvolution, StoresBf16RoundedToNearestEven) {
+TEST_P(EmulatedConvolution, StoresBf16RoundedToNearestEven) {
   const ConvolutionShape shape = two_products(Precision::bf16);
   EXPECT_EQ(forward(shape, {kBf16, 0, 2, 3}, {1, 1}, 0), (Floats{kBf16, 5}));
   // 1 + 2^-8 is halfway between 1 and 1 + 2^-7; with a little more it is not.
@@ -92,7 +94,7 @@ TEST(PlainConvolution, StoresBf16RoundedToNearestEven) {
             (Floats{kBf16, kBf16}));
 }
 
-TEST(PlainConvolution, ReluMakesNanZeroAndNothingElseDoes) {
+TEST_P(EmulatedConvolution, ReluMakesNanZeroAndNothingElseDoes) {
   const float nan = std::nanf("");
   for (const auto precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     ConvolutionShape shape = two_products(precision);
@@ -103,8 +105,8 @@ TEST(PlainConvolution, ReluMakesNanZeroAndNothingElseDoes) {
   }
 }
 
-TEST(PlainConvolution, GradientsAreOfTheSameType) {
-  CudaDevice device(0);
+TEST_P(EmulatedConvolution, GradientsAreOfTheSameType) {
+  CudaDevice device(0, nullptr, GetParam());
   const ConvolutionShape shape = two_products(Precision::bf16);
   const auto plans = make_convolution_plans(
       device, shape, {ConvolutionPass::backward_data, ConvolutionPass::backward_filter});
@@ -117,6 +119,12 @@ TEST(PlainConvolution, GradientsAreOfTheSameType) {
   EXPECT_EQ(dx.read(), (Floats{5, 6, 50, 60}));
   EXPECT_EQ(dw.read(), (Floats{31, 42}));
 }
+
+INSTANTIATE_TEST_SUITE_P(By, EmulatedConvolution,
+                         testing::Values(ProductLibrary::cudnn, ProductLibrary::cublaslt),
+                         [](const auto& info) {
+                           return info.param == ProductLibrary::cudnn ? "cudnn" : "cublaslt";
+                         });
 
 }  // namespace
 }  // namespace engine::test

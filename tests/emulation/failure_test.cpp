@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "tests/apps/small_experiment.h"
 #include "tests/support/paths.h"
@@ -112,8 +113,8 @@ class FailingGpu : public testing::Test {
   void expect_reported(const ProcessResult& failed, int code) {
     EXPECT_EXIT_CODE(failed, code);
     EXPECT_EQ(std::count(failed.err.begin(), failed.err.end(), '\n'), 1) << failed.err;
-    const char* words = code == 5 ? "out of " : "cudaError";
-    EXPECT_NE(failed.err.find(words), std::string::npos) << failed.err;
+    const std::regex words(code == 5 ? "out of " : "cudaError|cuBLASLt says");
+    EXPECT_TRUE(std::regex_search(failed.err, words)) << failed.err;
     EXPECT_EQ(failed.err.find("internal error"), std::string::npos) << failed.err;
     if (!fs::exists(out("failed"))) return;  // the run had not begun
     const auto status = nlohmann::json::parse(read(out("failed") / "status.json"));

@@ -8,4 +8,7 @@ namespace engine::test {
 /// has it. Throws std::runtime_error when it cannot be loaded.
 const Backend& cuda_backend();
 
+/// How make_tested_device() opens the GPU. Who changes it changes it back.
+GpuOptions& tested_options();
+
 }  // namespace engine::test

@@ -40,9 +40,14 @@ const Backend& cuda_backend() {
   return one;
 }
 
+GpuOptions& tested_options() {
+  static GpuOptions options;
+  return options;
+}
+
 std::unique_ptr<Device> make_tested_device() {
   cuda_backend().devices();  // says why there is none
-  return cuda_backend().open(0, {});
+  return cuda_backend().open(0, tested_options());
 }
 KernelFactory tested(const OpEntry& entry) {
   return entry.cuda;
