@@ -1,7 +1,6 @@
 // In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
 // precision. Holds its callers to cuDNN's rules: aligned addresses, and nothing of theirs in the
-// workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines
-// may.
+// workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines may.
 
 #include "tests/emulation/plain_engines.h"
 
@@ -136,8 +135,9 @@ class PlainPass final : public PlannedPass {
   void run(std::span<void*> memory, void* workspace) const override {
     const std::string name = fmt::format("convolution {} {}", to_string(pass_), engine_);
     const bool bias = loops_.shape.bias && pass_ == ConvolutionPass::forward;
-    if (memory.size() != (bias ? 4u : 3u))
+    if (memory.size() != (bias ? 4u : 3u)) {
       throw std::runtime_error(name + ": bias is not as planned");
+    }
     for (const void* address : memory) {
       constexpr uintptr_t kAlignment = 16;
       if (reinterpret_cast<uintptr_t>(address) % kAlignment) {
