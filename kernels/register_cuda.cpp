@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "kernels/fused/stem.h"
 #include "kernels/image/pipeline.h"
 #include "kernels/nn/activation.h"
 #include "kernels/nn/add.h"
@@ -46,6 +47,7 @@ constexpr Row<KernelFactory> kOps[] = {
     {"max_pool", make_max_pool_cuda},
     {"softmax_cross_entropy", make_softmax_cross_entropy_cuda},
     {"split", make_split_cuda},
+    {"stem", make_stem_cuda},
 };
 
 constexpr Row<OptimizerFactory> kOptimizers[] = {

@@ -11,14 +11,15 @@ namespace {
 
 constexpr PassInfo kPasses[] = {
     {"merge_activation", "An activation behind conv2d or dense becomes that node's attribute."},
+    {"fuse_stem", "On a GPU, the first convolution with its ReLU and max pool are one op."},
     {"join_branches", "On a GPU, gradients around concats, fan-outs and max pools are one pass."},
     {"concat_placement", "Nodes write straight into their slice of a concat's output."},
     {"in_place", "An output takes its input's memory where nothing reads that any more."},
     {"memory_reuse", "Values that live at different times share memory."},
 };
 constexpr bool PassSwitches::*kSwitches[] = {
-    &PassSwitches::merge_activation, &PassSwitches::join_branches, &PassSwitches::concat_placement,
-    &PassSwitches::in_place, &PassSwitches::memory_reuse};
+    &PassSwitches::merge_activation, &PassSwitches::fuse_stem, &PassSwitches::join_branches,
+    &PassSwitches::concat_placement, &PassSwitches::in_place,  &PassSwitches::memory_reuse};
 
 std::vector<int> count_uses(const Graph& graph) {
   std::vector<int> uses(graph.nodes.size(), 0);

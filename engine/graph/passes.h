@@ -23,6 +23,7 @@ std::span<const PassInfo> known_passes();
 /// Which passes run.
 struct PassSwitches {
   bool merge_activation = true;
+  bool fuse_stem = true;
   bool join_branches = true;
   bool concat_placement = true;
   bool in_place = true;
@@ -34,6 +35,11 @@ PassSwitches select_passes(const std::vector<std::string>& without);
 /// An activation node that is the only user of a convolution or dense layer without activation
 /// becomes that layer's attribute, so that its output passes through memory once less.
 void merge_activations(Graph& graph, const InferContext& context, const Registry& registry);
+
+/// Only for devices that have the op stem, before insert_splits: a node that sees the network's
+/// input, and its only user, become one node where the two ops can (Op::fused_with). It keeps the
+/// first one's name, by which files know its parameters.
+void fuse_stem(Graph& graph, const InferContext& context);
 
 /// Whether the gradient of each value is needed: some trainable parameter lies upstream. Index i is
 /// node i's output; the network's input needs none.

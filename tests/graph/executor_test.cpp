@@ -159,8 +159,8 @@ TEST_F(ExecutorTest, PassesChangeNothing) {
   auto all = network_.executor();
   all->initialize();
   const double loss = all->gradients(batch.images, batch.labels, true, gradients);
-  for (const char* pass :
-       {"merge_activation", "join_branches", "concat_placement", "in_place", "memory_reuse"}) {
+  for (const char* pass : {"merge_activation", "fuse_stem", "join_branches", "concat_placement",
+                           "in_place", "memory_reuse"}) {
     auto without = network_.executor({pass});
     without->initialize();
     EXPECT_NEAR(without->gradients(batch.images, batch.labels, true, other), loss, 1e-6) << pass;

@@ -42,7 +42,11 @@ TEST(reference, gradients_are_central_differences) {
       {"concat", "{}", {{2, 3, 4, 5}, {2, 3, 4, 1}, {2, 3, 4, 2}}},
       {"flatten", "{}", {{2, 3, 4, 5}}},
       {"split", R"({"copies": 2})", {{2, 3, 4, 5}}},
-      {"softmax_cross_entropy", R"({"label_smoothing": 0.1})", {{3, 1, 1, 10}}}};
+      {"softmax_cross_entropy", R"({"label_smoothing": 0.1})", {{3, 1, 1, 10}}},
+      {"stem",
+       R"({"filters": 3, "kernel": [3, 2], "padding": [2, 0, 1, 1], "pool_kernel": 3,
+           "pool_stride": 2})",
+       {{2, 6, 7, 2}}}};
   for (const OpRow& row : rows) {
     SCOPED_TRACE(testing::PrintToString(row));
     check_reference(row);

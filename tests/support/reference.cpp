@@ -229,6 +229,7 @@ std::unique_ptr<ReferenceOp> make_reference(std::string_view op, const Reference
   if (op == "add") return std::make_unique<ReferenceAdd>(setup);
   if (op == "concat") return std::make_unique<ReferenceConcat>(setup);
   if (op == "softmax_cross_entropy") return make_reference_softmax_cross_entropy(setup);
+  if (op == "stem") return make_reference_stem(setup);
   const Shape& in = setup.inputs[0];
   if (op == "split") return std::make_unique<ReferenceIdentity>(setup, in);
   if (op == "flatten") {
