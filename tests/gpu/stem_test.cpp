@@ -105,6 +105,27 @@ TEST(kernels, stem_takes_the_first_of_equals_and_shows_nan) {
   }
 }
 
+/// Of 1 + 1/1024 and 1 + 2/1024 the second is larger, but bfloat16 holds both as 1, and then the
+/// first wins, as in the ops apart. dw[1] is the gradient times the chosen one's right neighbour.
+TEST(kernels, stem_pools_what_would_be_in_memory) {
+  const OpRow row{.op = "stem",
+                  .attributes = R"({"filters": 1, "kernel": [1, 2], "padding": "valid",
+                                    "pool_kernel": [1, 2], "pool_stride": 2})",
+                  .inputs = {{1, 1, 3, 1}}};
+  RowInputs inputs = make_inputs(row, true);
+  inputs.values.x[0] = {1, 1, 2};
+  inputs.values.parameters = {{1, 1.0 / 1024}, {0}};
+  inputs.dy = {4};
+  const std::unique_ptr<Op> op = configure_op(row.op, row.attributes);
+  const std::unique_ptr<Device> device = make_tested_device();
+  for (const Precision precision : tested_precisions()) {
+    OpRunner runner(row, *op, inputs, tested(*registry().op("stem")), *device,
+                    {.needs_dx = false, .precision = precision});
+    const float neighbour = precision == Precision::bf16 ? 1 : 2;
+    EXPECT_EQ(runner.run().dparameters[0], (Floats{4, 4 * neighbour}));
+  }
+}
+
 TEST(kernels, stem_refuses_what_does_not_fit) {
   const auto op = configure_op("stem", R"({"filters": 8, "kernel": 11, "pool_kernel": 3,
                                            "pool_stride": 2})");

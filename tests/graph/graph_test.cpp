@@ -202,7 +202,7 @@ TEST(Passes, AConvolutionOfTheInputAndItsPoolBecomeAStem) {
 TEST(Passes, TwoConvolutionsOfTheInputAreTwoStems) {
   const Graph graph = with_stems(
       R"({"name": "a", "op": "conv2d", "filters": 6, "kernel": 3, "activation": "relu"},
-         {"name": "b", "op": "conv2d", "input": "", "filters": 6, "kernel": 5,
+         {"name": "b", "op": "conv2d", "input": "$input", "filters": 6, "kernel": 5,
           "activation": "relu"},
          {"name": "pool_b", "op": "max_pool", "kernel": 2, "stride": 2},
          {"name": "pool_a", "op": "max_pool", "input": "a", "kernel": 2, "stride": 2},
