@@ -3,6 +3,7 @@
 #include "kernels/fused/dense_loss.h"
 #include "kernels/fused/junction.h"
 #include "kernels/fused/pooled_mean.h"
+#include "kernels/fused/stem.h"
 #include "kernels/image/grayscale.h"
 #include "kernels/image/noise.h"
 #include "kernels/image/normalize.h"
@@ -89,6 +90,8 @@ Registry register_ops() {
       internal_op<SoftmaxCrossEntropy>("softmax_cross_entropy",
                                        "The loss: softmax, then cross-entropy with the label.",
                                        make_softmax_cross_entropy_cpu),
+      internal_op<Stem>("stem", "The first convolution with its ReLU and max pool, on a GPU.",
+                        nullptr),
   };
   registry.stages = {
       stage<Grayscale>("grayscale", "Three color channels become one weighted sum."),

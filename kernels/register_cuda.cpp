@@ -6,6 +6,7 @@
 #include "kernels/fused/dense_loss.h"
 #include "kernels/fused/junction.h"
 #include "kernels/fused/pooled_mean.h"
+#include "kernels/fused/stem.h"
 #include "kernels/image/pipeline.h"
 #include "kernels/nn/activation.h"
 #include "kernels/nn/add.h"
@@ -50,6 +51,7 @@ constexpr Row<KernelFactory> kOps[] = {
     {"pooled_mean", make_pooled_mean_cuda},
     {"softmax_cross_entropy", make_softmax_cross_entropy_cuda},
     {"split", make_split_cuda},
+    {"stem", make_stem_cuda},
 };
 
 constexpr Row<OptimizerFactory> kOptimizers[] = {

@@ -82,6 +82,11 @@ class Op {
   /// This op without the first part of its backward: dy is then the gradient before its ReLU, and
   /// the gradient of its bias somebody else's work. Null where there is no such part.
   virtual std::shared_ptr<const Op> with_outer_gradient() const { return nullptr; }
+  /// This op and its only user as one op with this op's parameters, for an input whose gradient
+  /// nobody needs. Null where there is none, or none for an input of that shape.
+  virtual std::shared_ptr<const Op> fused_with(const Op& /*user*/, const Shape& /*input*/) const {
+    return nullptr;
+  }
   /// In evaluation the output equals the input, so the node is left out (dropout).
   virtual bool identity_in_evaluation() const { return false; }
   /// Attributes as `summary` shows them: "3x3/2, relu".

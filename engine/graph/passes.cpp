@@ -11,6 +11,7 @@ namespace {
 
 constexpr PassInfo kPasses[] = {
     {"merge_activation", "An activation behind conv2d or dense becomes that node's attribute."},
+    {"fuse_stem", "On a GPU, the first convolution with its ReLU and max pool are one op."},
     {"fuse_head",
      "On a GPU, pool, dropouts, mean, dense layer and loss at the end are two passes."},
     {"join_branches", "On a GPU, gradients around concats, fan-outs and max pools are one pass."},
@@ -19,8 +20,9 @@ constexpr PassInfo kPasses[] = {
     {"memory_reuse", "Values that live at different times share memory."},
 };
 constexpr bool PassSwitches::*kSwitches[] = {
-    &PassSwitches::merge_activation, &PassSwitches::fuse_head, &PassSwitches::join_branches,
-    &PassSwitches::concat_placement, &PassSwitches::in_place,  &PassSwitches::memory_reuse};
+    &PassSwitches::merge_activation, &PassSwitches::fuse_stem,        &PassSwitches::fuse_head,
+    &PassSwitches::join_branches,    &PassSwitches::concat_placement, &PassSwitches::in_place,
+    &PassSwitches::memory_reuse};
 static_assert(std::size(kPasses) == std::size(kSwitches));
 
 /// The op with its activation, or null when it takes none or has one already.

@@ -24,6 +24,7 @@ std::span<const PassInfo> known_passes();
 struct PassSwitches {
   bool merge_activation = true;
   bool fuse_head = true;
+  bool fuse_stem = true;
   bool join_branches = true;
   bool concat_placement = true;
   bool in_place = true;
@@ -43,6 +44,10 @@ std::vector<int> count_uses(const Graph& graph);
 /// dropout and global_average_pool become one node, in training dropout, dense and the loss another
 /// (kernels/fused). They keep the names of global_average_pool and dense.
 void fuse_head(Graph& graph, const InferContext& context, const Registry& registry, bool training);
+/// Only for devices that have the op stem, before insert_splits: a node that sees the network's
+/// input, and its only user, become one node where the two ops can (Op::fused_with). It keeps the
+/// first one's name, by which files know its parameters.
+void fuse_stem(Graph& graph, const InferContext& context);
 
 /// Whether the gradient of each value is needed: some trainable parameter lies upstream. Index i is
 /// node i's output; the network's input needs none.

@@ -12,17 +12,18 @@ Program::Program(const ProgramSetup& setup) : device_(setup.device), mode_(setup
                              .label_smoothing = setup.label_smoothing};
   built_ = build_graph(setup.network, setup.image, setup.context, setup.registry, options);
   graph_ = built_;
-  if (setup.passes.merge_activation) merge_activations(graph_, setup.context, setup.registry);
-  const auto has = [&](std::string_view op) {
+  const auto gpu_has = [&](std::string_view op) {
     const OpEntry* entry = setup.registry.op(op);
     return setup.device.kind() == "cuda" && entry && entry->cuda;
   };
-  if (setup.passes.fuse_head && has("pooled_mean") && has("dense_loss")) {
+  if (setup.passes.merge_activation) merge_activations(graph_, setup.context, setup.registry);
+  if (setup.passes.fuse_stem && gpu_has("stem")) fuse_stem(graph_, setup.context);
+  if (setup.passes.fuse_head && gpu_has("pooled_mean") && gpu_has("dense_loss")) {
     fuse_head(graph_, setup.context, setup.registry, training());
   }
   if (training()) {
     insert_splits(graph_, setup.registry);
-    if (setup.passes.join_branches && has("junction")) join_branches(graph_, setup.registry);
+    if (setup.passes.join_branches && gpu_has("junction")) join_branches(graph_, setup.registry);
   }
   make_kernels(setup);
   placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes,

@@ -7,9 +7,6 @@
 
 namespace engine {
 
-/// The place, in a byte, of a window whose gradient goes nowhere.
-inline constexpr int kNoPlace = 255;
-
 /// A user of a value that takes it through a max pool.
 template <class T>
 struct PooledUser {

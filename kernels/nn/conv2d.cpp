@@ -1,6 +1,7 @@
 #include "kernels/nn/conv2d.h"
 
 #include "engine/core/error.h"
+#include "kernels/fused/stem.h"
 #include "kernels/nn/activation.h"
 
 namespace engine {
@@ -56,6 +57,11 @@ std::shared_ptr<const Op> Conv2d::with_outer_gradient() const {
   auto op = std::make_shared<Conv2d>(*this);
   op->outer_gradient = true;
   return op;
+}
+
+std::shared_ptr<const Op> Conv2d::fused_with(const Op& user, const Shape& input) const {
+  if (user.type() != "max_pool") return nullptr;
+  return Stem::of(*this, static_cast<const MaxPool&>(user), input);
 }
 
 std::string Conv2d::brief() const {

@@ -17,6 +17,8 @@ class Conv2d : public Op {
   BackwardReads backward_reads() const override;
   /// Of a convolution with bias and ReLU.
   std::shared_ptr<const Op> with_outer_gradient() const override;
+  /// With ReLU and the max pool behind it, for few channels (kernels/fused/stem.h).
+  std::shared_ptr<const Op> fused_with(const Op& user, const Shape& input) const override;
   std::string brief() const override;
 
   Window window(const Shape& input) const;

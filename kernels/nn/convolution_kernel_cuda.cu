@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/nn/filter_layout_cuda.h"
+
 namespace engine {
 namespace {
 
@@ -84,13 +86,15 @@ int64_t ConvolutionKernelCuda::stored_elements(size_t parameter) const {
 void ConvolutionKernelCuda::import_parameter(size_t parameter, const float* file,
                                              float* stored) const {
   if (parameter != kWeight) return Kernel::import_parameter(parameter, file, stored);
-  for_weights([&](int64_t in_file, int64_t in_memory) { stored[in_memory] = file[in_file]; });
+  for_weights(shape_.output.c, shape_.in_of_group(), shape_.taps(),
+              [&](int64_t in_file, int64_t in_memory) { stored[in_memory] = file[in_file]; });
 }
 
 void ConvolutionKernelCuda::export_parameter(size_t parameter, const float* stored,
                                              float* file) const {
   if (parameter != kWeight) return Kernel::export_parameter(parameter, stored, file);
-  for_weights([&](int64_t in_file, int64_t in_memory) { file[in_file] = stored[in_memory]; });
+  for_weights(shape_.output.c, shape_.in_of_group(), shape_.taps(),
+              [&](int64_t in_file, int64_t in_memory) { file[in_file] = stored[in_memory]; });
 }
 
 void ConvolutionKernelCuda::forward(const ForwardArgs& args) {

@@ -39,18 +39,6 @@ class ConvolutionKernelCuda : public Kernel {
   std::string implementation() const override;
 
  private:
-  /// Calls body(index in OIHW, index in KRSC) for every weight.
-  template <class Body>
-  void for_weights(const Body& body) const {
-    const int64_t ins = shape_.in_of_group(), taps = shape_.taps();
-    int64_t in_file = 0;
-    for (int64_t out = 0; out < shape_.output.c; ++out) {
-      for (int64_t in = 0; in < ins; ++in) {
-        for (int64_t tap = 0; tap < taps; ++tap) body(in_file++, (out * taps + tap) * ins + in);
-      }
-    }
-  }
-
   // The workspace: the plans' own, then a packed tensor like y, then one like x. The place of x
   // also holds the partial sums of the bias's gradient, which are done with before x comes.
   DType dtype() const { return storage_type(shape_.precision); }

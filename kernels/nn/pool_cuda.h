@@ -42,6 +42,9 @@ struct PoolWindows {
   }
 };
 
+/// In place of a winner's place, where that is a byte: the window takes no gradient.
+inline constexpr uint8_t kNoPlace = 255;
+
 /// The largest values of V channels of a window, and their places in it in scan order.
 template <int V>
 struct Winners {

@@ -64,6 +64,28 @@ TEST(EmulatedNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
   }
 }
 
+TEST(EmulatedNetwork, TheStemGivesTheGradientsOfTheOpsThatItReplaces) {
+  for (const Precision precision : tested_precisions()) {
+    SmallNetwork network(study_network(4));
+    network.precision = precision;
+    const auto fused = network.executor(), apart = network.executor({"fuse_stem"});
+    fused->initialize();
+    apart->initialize();
+    const RandomBatch batch(network, 5);
+    std::vector<NamedTensor> ours, theirs;
+    const uint64_t before = launches_of("stem_forward");
+    const double expected = apart->gradients(batch.images, batch.labels, true, theirs);
+    EXPECT_EQ(launches_of("stem_forward"), before);
+    // tf32 rounds the factors of the ops apart, bf16 their gradient between pool and convolution.
+    const double limit = precision == Precision::fp32 ? 1e-5 : 5e-2;
+    EXPECT_NEAR(fused->gradients(batch.images, batch.labels, true, ours), expected,
+                limit * expected);
+    EXPECT_EQ(launches_of("stem_forward"), before + 1);
+    EXPECT_EQ(launches_of("combine_stem_gradients"), launches_of("stem_backward"));
+    expect_near(ours, theirs, limit);
+  }
+}
+
 TEST(EmulatedNetwork, FusedHeadsGiveTheGradientsOfTheOpsThatTheyReplace) {
   for (const bool joined : {true, false}) {  // a junction does the backward of the pool, or nobody
     SmallNetwork network(study_network(4));
@@ -110,7 +132,7 @@ TEST(EmulatedNetwork, TheStudysGradientsAreTheCpusInBf16) {
 
 /// Trains an epoch of so many images; the pipeline is the device's own.
 struct Trained {
-  Trained(SmallNetwork& network, int64_t count) {
+  Trained(SmallNetwork& network, int64_t count, std::vector<std::string> without = {}) {
     const bool gpu = network.device->kind() == "cuda";
     const PipelineFactory make =
         gpu ? network.registry.cuda_pipeline : network.registry.cpu_pipeline;
@@ -126,7 +148,7 @@ struct Trained {
       order.push_back(static_cast<int32_t>(count) - 1 - i);
     }
     const auto set = pipeline->prepare(images, true);
-    const auto executor = executor_with(network, *pipeline);
+    const auto executor = executor_with(network, *pipeline, 1, std::move(without));
     executor->begin_epoch(*set, order, 2);
     const uint64_t before = emulated::calls();
     while (executor->train(2, [](uint64_t step) { return 1e-3 / (1.0 + step); }) > 0) {
@@ -145,14 +167,18 @@ struct Trained {
 
 TEST(EmulatedNetwork, TheStudyTrainsThreeStepsLikeTheCpu) {
   Pair pair(study_network(4));
-  const Trained cpu(pair.cpu, 11), gpu(pair.gpu, 11);  // two whole batches and one of 3
-  EXPECT_EQ(gpu.state.step, 3u);
-  EXPECT_EQ(gpu.state.position, 11u);
-  EXPECT_EQ(gpu.totals.samples, 11u);
-  EXPECT_EQ(gpu.state.learning_rate, cpu.state.learning_rate);
-  EXPECT_NEAR(gpu.totals.loss, cpu.totals.loss, 1e-4 * cpu.totals.loss);
-  EXPECT_NEAR(gpu.evaluation.loss, cpu.evaluation.loss, 1e-3 * cpu.evaluation.loss);
-  expect_near(gpu.weights, cpu.weights, 2e-3);
+  const Trained cpu(pair.cpu, 11);  // two whole batches and one of 3
+  for (const std::vector<std::string>& without :
+       std::vector<std::vector<std::string>>{{}, {"fuse_stem"}}) {
+    const Trained gpu(pair.gpu, 11, without);
+    EXPECT_EQ(gpu.state.step, 3u);
+    EXPECT_EQ(gpu.state.position, 11u);
+    EXPECT_EQ(gpu.totals.samples, 11u);
+    EXPECT_EQ(gpu.state.learning_rate, cpu.state.learning_rate);
+    EXPECT_NEAR(gpu.totals.loss, cpu.totals.loss, 1e-4 * cpu.totals.loss);
+    EXPECT_NEAR(gpu.evaluation.loss, cpu.evaluation.loss, 1e-3 * cpu.evaluation.loss);
+    expect_near(gpu.weights, cpu.weights, 2e-3);
+  }
 }
 
 TEST(EmulatedNetwork, GivesTheSameBitsAgain) {

@@ -27,7 +27,7 @@ QUICK_TESTS = ["GpuPipeline.*", "*GpuNetwork*AreTheCpus*", "Smooth.*", "optimize
 
 # Own kernels alone: the tools would otherwise look at cuDNN's code, for minutes.
 SANITIZED_TESTS = ["kernels.max_pool", "kernels.dropout", "kernels.batch_normalization", "kernels.concat",
-                   "kernels.softmax_cross_entropy", "kernels.global_average_pool", "optimizers.clipping*",
+                   "kernels.softmax_cross_entropy", "kernels.global_average_pool", "kernels.stem*", "optimizers.clipping*",
                    "GpuPipeline.*", "Pipeline.Gathers*"]
 
 

@@ -166,6 +166,99 @@ TEST(Passes, ALayerWithOtherUsersKeepsItsValues) {
   EXPECT_EQ(graph.nodes.size(), 3u);
 }
 
+/// The graph of nodes behind which there is a classifier, with stems where they can be.
+Graph with_stems(std::string_view nodes, std::string_view image = "[16, 18, 1]") {
+  const std::string all = std::string(nodes) + R"(, {"name": "gap", "op": "global_average_pool"},
+                               {"name": "fc", "op": "dense", "units": 4})";
+  const SmallNetwork network = SmallNetwork::from_text(network_json(all, image));
+  Graph graph = build(network);
+  merge_activations(graph, network.context, network.registry);
+  fuse_stem(graph, network.context);
+  return graph;
+}
+
+TEST(Passes, AConvolutionOfTheInputAndItsPoolBecomeAStem) {
+  const Graph graph = with_stems(
+      R"({"name": "conv", "op": "conv2d", "filters": 6, "kernel": 7, "stride": 2},
+         {"name": "relu", "op": "activation", "function": "relu"},
+         {"name": "pool", "op": "max_pool", "kernel": 3, "stride": 2},
+         {"name": "a", "op": "conv2d", "input": "pool", "filters": 6, "kernel": 1},
+         {"name": "sum", "op": "add", "inputs": ["a", "pool"]})");
+  const Node& stem = node(graph, "conv");
+  EXPECT_EQ(stem.op->type(), "stem");
+  EXPECT_EQ(stem.op->brief(), "7x7/2, relu, max_pool 3x3/2");
+  EXPECT_EQ(stem.inputs, std::vector<int>{kGraphInput});
+  EXPECT_EQ(stem.signature.output, (Shape{2, 4, 5, 6}));
+  ASSERT_EQ(stem.signature.parameters.size(), 2u);
+  EXPECT_EQ(stem.signature.parameters[0].dims, (std::vector<int64_t>{6, 1, 7, 7}));
+  EXPECT_EQ(stem.signature.multiply_adds, 2 * 8 * 9 * 6 * 49);
+  EXPECT_THROW(node(graph, "pool"), std::runtime_error);
+  EXPECT_EQ(node(graph, "a").inputs, std::vector<int>{0});
+  EXPECT_EQ(node(graph, "sum").inputs, (std::vector<int>{1, 0}));
+  EXPECT_EQ(graph.nodes[static_cast<size_t>(graph.logits)].name, "fc");
+  EXPECT_EQ(graph.nodes[static_cast<size_t>(graph.loss)].name, "loss");
+}
+
+TEST(Passes, TwoConvolutionsOfTheInputAreTwoStems) {
+  const Graph graph = with_stems(
+      R"({"name": "a", "op": "conv2d", "filters": 6, "kernel": 3, "activation": "relu"},
+         {"name": "b", "op": "conv2d", "input": "$input", "filters": 6, "kernel": 5,
+          "activation": "relu"},
+         {"name": "pool_b", "op": "max_pool", "kernel": 2, "stride": 2},
+         {"name": "pool_a", "op": "max_pool", "input": "a", "kernel": 2, "stride": 2},
+         {"name": "sum", "op": "add", "inputs": ["pool_a", "pool_b"]})");
+  EXPECT_EQ(node(graph, "a").op->type(), "stem");
+  EXPECT_EQ(node(graph, "b").op->type(), "stem");
+  EXPECT_EQ(node(graph, "sum").inputs, (std::vector<int>{0, 1}));
+}
+
+TEST(Passes, OtherPatternsAreNoStem) {
+  const auto untouched = [](std::string_view conv, std::string_view pool, std::string_view image) {
+    const Graph graph =
+        with_stems(fmt::format(R"({{"name": "conv", "op": "conv2d", {}}}, {{"name": "pool", {}}})",
+                               conv, pool),
+                   image);
+    return node(graph, "conv").op->type() == "conv2d" && node(graph, "pool").inputs[0] == 0;
+  };
+  const char *conv = R"("filters": 6, "kernel": 3, "activation": "relu")",
+             *pool = R"("op": "max_pool", "kernel": 3, "stride": 2)", *image = "[16, 18, 2]";
+  EXPECT_FALSE(untouched(conv, pool, image));
+  EXPECT_FALSE(untouched(conv, pool, "[16, 18, 4]"));
+  EXPECT_TRUE(untouched(conv, pool, "[16, 18, 5]"));
+  for (const char* more :
+       {R"("groups": 2)", R"("dilation": 2)", R"("dilation": [1, 2])", R"("bias": false)"}) {
+    EXPECT_TRUE(untouched(std::string(conv) + ", " + more, pool, image)) << more;
+  }
+  for (const char* other : {"none", "gelu", "silu", "tanh"}) {
+    EXPECT_TRUE(untouched(fmt::format(R"("filters": 6, "kernel": 3, "activation": "{}")", other),
+                          pool, image));
+  }
+  EXPECT_TRUE(untouched(conv, R"("op": "average_pool", "kernel": 3, "stride": 2)", image));
+  EXPECT_TRUE(untouched(conv, R"("op": "global_average_pool")", image));
+  EXPECT_FALSE(
+      untouched(conv, R"("op": "max_pool", "kernel": [15, 17], "stride": 2)", "[20, 20, 2]"));
+  EXPECT_TRUE(untouched(conv, R"("op": "max_pool", "kernel": 16, "stride": 2)", "[20, 20, 2]"));
+  // The weights of 32 filters do not fit into shared memory.
+  EXPECT_TRUE(
+      untouched(R"("filters": 6, "kernel": 11, "activation": "relu")", pool, "[16, 18, 3]"));
+  // Nor does the patch below a single pooled pixel.
+  EXPECT_TRUE(untouched(R"("filters": 6, "kernel": 3, "stride": 40, "activation": "relu")", pool,
+                        "[256, 256, 1]"));
+}
+
+TEST(Passes, AConvolutionWithAnotherUserOrElsewhereIsNoStem) {
+  const Graph two_users = with_stems(
+      R"({"name": "conv", "op": "conv2d", "filters": 6, "kernel": 3, "activation": "relu"},
+         {"name": "pool", "op": "max_pool", "kernel": 3, "stride": 1},
+         {"name": "sum", "op": "add", "inputs": ["conv", "pool"]})");
+  EXPECT_EQ(node(two_users, "conv").op->type(), "conv2d");
+  const Graph second = with_stems(
+      R"({"name": "first", "op": "conv2d", "filters": 4, "kernel": 3, "activation": "relu"},
+         {"name": "conv", "op": "conv2d", "filters": 6, "kernel": 3, "activation": "relu"},
+         {"name": "pool", "op": "max_pool", "kernel": 3, "stride": 1})");
+  EXPECT_EQ(node(second, "conv").op->type(), "conv2d");
+}
+
 TEST(Passes, UnknownNamesAreUsageErrors) {
   try {
     select_passes({"in_place", "concat_placment"});

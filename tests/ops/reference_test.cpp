@@ -46,7 +46,11 @@ TEST(reference, gradients_are_central_differences) {
       {"pooled_mean", R"({"kernel": 3, "stride": 2, "rate": 0.3})", {{2, 6, 7, 3}}},
       {"dense_loss",
        R"({"units": "classes", "label_smoothing": 0.1, "rate": 0.3})",
-       {{3, 1, 1, 7}}}};
+       {{3, 1, 1, 7}}},
+      {"stem",
+       R"({"filters": 3, "kernel": [3, 2], "padding": [2, 0, 1, 1], "pool_kernel": 3,
+           "pool_stride": 2})",
+       {{2, 6, 7, 2}}}};
   for (const OpRow& row : rows) {
     SCOPED_TRACE(testing::PrintToString(row));
     check_reference(row);

@@ -98,12 +98,15 @@ RowInputs make_inputs(const OpRow& row, bool training) {
       variance = static_cast<float>(std::abs(variance) + 0.25);
   }
   inputs.dy = draws.normals(static_cast<size_t>(reference->output().elements()));
-  // Where a ReLU's argument is next to 0, float and double may disagree about its sign.
-  const Doubles argument = reference->relu_argument(inputs.values);
+  leave_out_jumps(*reference, inputs);
+  return inputs;
+}
+
+void leave_out_jumps(const ReferenceOp& reference, RowInputs& inputs) {
+  const Doubles argument = reference.relu_argument(inputs.values);
   for (size_t i = 0; i < argument.size(); ++i) {
     if (std::abs(argument[i]) < 1e-3) inputs.dy[i] = 0;
   }
-  return inputs;
 }
 
 namespace {

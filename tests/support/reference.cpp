@@ -231,6 +231,7 @@ std::unique_ptr<ReferenceOp> make_reference(std::string_view op, const Reference
   if (op == "softmax_cross_entropy") return make_reference_softmax_cross_entropy(setup);
   if (op == "pooled_mean") return make_reference_pooled_mean(setup);
   if (op == "dense_loss") return make_reference_dense_loss(setup);
+  if (op == "stem") return make_reference_stem(setup);
   const Shape& in = setup.inputs[0];
   if (op == "split") return std::make_unique<ReferenceIdentity>(setup, in);
   if (op == "flatten") {

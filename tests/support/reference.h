@@ -50,7 +50,8 @@ class ReferenceOp {
   virtual std::vector<Doubles> parameters_after(const ReferenceTensors& t) const {
     return t.parameters;
   }
-  /// Argument of a ReLU at the end; empty when there is none. Near 0 the gradient jumps.
+  /// Argument of a ReLU at the end, or what else makes the gradient jump where it is near 0; empty
+  /// when there is none.
   virtual Doubles relu_argument(const ReferenceTensors&) const { return {}; }
 
  protected:
@@ -74,6 +75,8 @@ double reference_activation_slope(const std::string& function, double x);
 std::unique_ptr<ReferenceOp> make_reference_conv2d(const ReferenceSetup& setup);
 std::unique_ptr<ReferenceOp> make_reference_max_pool(const ReferenceSetup& setup);
 std::unique_ptr<ReferenceOp> make_reference_average_pool(const ReferenceSetup& setup);
+/// Of those, some at once, in reference_stem.cpp.
+std::unique_ptr<ReferenceOp> make_reference_stem(const ReferenceSetup& setup);
 /// Those with something special in training, in reference_training.cpp.
 std::unique_ptr<ReferenceOp> make_reference_dropout(const ReferenceSetup& setup);
 std::unique_ptr<ReferenceOp> make_reference_batch_normalization(const ReferenceSetup& setup);
