@@ -55,7 +55,7 @@ void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPas
 
 /// A convolution of one shape, ready to run. All memory is the caller's, aligned to 16 bytes; each
 /// call overwrites its result and gives the same bits every time. (Plans made anew may use another
-/// engine, unless the device's plan_cache() remembers which.)
+/// engine, unless the device remembers which: CudaDevice::choose.)
 class ConvolutionPlans {
  public:
   virtual ~ConvolutionPlans() = default;

@@ -148,7 +148,7 @@ PassPlan fastest_plan(CudaDevice& device, const ConvolutionShape& shape, Convolu
   if (device.list()) return described_plan(device, shape, pass);
   CudnnTimer timer(device, shape, pass);
   const std::string key = plan_key(shape, pass, device.name(), convolution_library());
-  const std::string engine = choose_engine(device.plan_cache(), key, timer);
+  const std::string engine = device.choose(key, timer);
   if (!engine.empty()) return timer.take(engine);
   PassPlan plan(shape, pass, device);
   plan.plan();  // says why there is none

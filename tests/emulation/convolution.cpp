@@ -1,19 +1,42 @@
 // In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
-// precision. Holds its callers to cuDNN's rules: aligned addresses, only passes that were planned,
-// and nothing of theirs in the workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines
-// may.
+// precision, or by another engine in single precision. Holds its callers to cuDNN's rules: aligned
+// addresses, only passes that were planned, and nothing of theirs in the workspace. Its ReLU makes
+// NaN 0, as the worst of cuDNN's engines may.
 
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/launch_timer.h"
+#include "engine/cuda/plan_cache.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "engine/cuda/check.h"
 #include "tests/emulation/emulator.h"
+
+namespace emulated {
+namespace {
+
+constexpr const char* kDoubles = "double sums";
+constexpr const char* kFloats = "float sums";
+std::vector<std::string>& known_engines() {
+  static std::vector<std::string> engines{kDoubles};
+  return engines;
+}
+
+}  // namespace
+
+void set_engines(const std::vector<std::string>& engines) {
+  for (const std::string& engine : engines) {
+    if (engine != kDoubles && engine != kFloats) throw std::runtime_error("no engine " + engine);
+  }
+  known_engines() = engines;
+}
+
+}  // namespace emulated
 
 namespace engine {
 namespace {
@@ -129,80 +152,120 @@ class Numbers {
   Precision precision_;
 };
 
+template <class Sum>
+void add(Sum& sum, double value) {
+  sum = static_cast<Sum>(sum + value);
+}
+
 /// The channels of an image, and nothing between them.
-void store(const std::vector<double>& sums, const Image& image, const Numbers& to) {
+template <class Sum>
+void store(const std::vector<Sum>& sums, const Image& image, const Numbers& to) {
   for (int64_t pixel = 0; pixel < image.shape.pixels(); ++pixel) {
     const size_t first = index(pixel * image.pitch);
     for (size_t c = 0; c < index(image.shape.c); ++c) to.put(first + c, sums[first + c]);
   }
 }
 
+template <class Sum>
 void forward(const Loops& loops, Numbers x, Numbers w, const Numbers* bias, Numbers y) {
-  std::vector<double> sums(loops.y.elements());
+  std::vector<Sum> sums(loops.y.elements());
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[yi] += x.factor(xi) * w.factor(wi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[yi], x.factor(xi) * w.factor(wi)); });
   for (size_t i = 0; i < sums.size(); ++i) {
     const size_t channel = i % index(loops.y.pitch);
-    if (bias && channel < index(loops.shape.output.c)) sums[i] += (*bias)[channel];
+    if (bias && channel < index(loops.shape.output.c)) add(sums[i], (*bias)[channel]);
     if (loops.shape.relu) sums[i] = sums[i] > 0 ? sums[i] : 0;
   }
   store(sums, loops.y, y);
 }
 
+template <class Sum>
 void backward_data(const Loops& loops, Numbers dy, Numbers w, Numbers dx) {
-  std::vector<double> sums(loops.x.elements());
+  std::vector<Sum> sums(loops.x.elements());
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[xi] += dy.factor(yi) * w.factor(wi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[xi], dy.factor(yi) * w.factor(wi)); });
   store(sums, loops.x, dx);
 }
 
+template <class Sum>
 void backward_filter(const Loops& loops, Numbers x, Numbers dy, Numbers dw) {
-  std::vector<double> sums(index(loops.shape.weights()));
+  std::vector<Sum> sums(index(loops.shape.weights()));
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[wi] += x.factor(xi) * dy.factor(yi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[wi], x.factor(xi) * dy.factor(yi)); });
   for (size_t i = 0; i < sums.size(); ++i) dw.put(i, sums[i]);
 }
+
+/// The engines take as long as set_engines() says. Where there is only one, it is not timed.
+class PlainTimer : public EngineTimer {
+ public:
+  std::vector<std::string> engines() override { return emulated::known_engines(); }
+  bool make(const std::string& engine) override { return place(engine) < count(); }
+  std::optional<double> time(const std::string& engine) override {
+    if (count() == 1) return std::nullopt;
+    return 1.0 + static_cast<double>(place(engine));
+  }
+
+ private:
+  static size_t count() { return emulated::known_engines().size(); }
+  static size_t place(const std::string& engine) {
+    const std::vector<std::string>& all = emulated::known_engines();
+    return index(std::find(all.begin(), all.end(), engine) - all.begin());
+  }
+};
 
 class PlainConvolution final : public ConvolutionPlans {
  public:
   PlainConvolution(CudaDevice& device, const ConvolutionShape& shape,
                    const std::vector<ConvolutionPass>& passes)
-      : device_(device), loops_(shape), passes_(passes) {
+      : device_(device), loops_(shape) {
     check(emulated::library_setup("convolution plans"), "making plans of a convolution");
-    if (!device.list()) return;
-    for (const auto pass : passes) note_plan(device, shape, pass, description(), kWorkspace);
+    for (const auto pass : passes) plan(pass);
   }
 
   size_t workspace_bytes() const override { return kWorkspace; }
-  std::string description() const override { return "plain loops"; }
+  std::string description() const override { return engines_.begin()->second; }
 
   void forward(const void* x, const void* w, const void* bias, void* y, void* workspace) override {
     if ((bias != nullptr) != loops_.shape.bias) throw std::runtime_error("bias is not as planned");
     queue(ConvolutionPass::forward, {x, w, bias, y}, workspace,
-          [loops = loops_, x = of(x), w = of(w), b = of(bias), y = of(y)] {
-            engine::forward(loops, x, w, loops.shape.bias ? &b : nullptr, y);
+          [loops = loops_, x = of(x), w = of(w), b = of(bias), y = of(y)](bool floats) {
+            floats ? engine::forward<float>(loops, x, w, loops.shape.bias ? &b : nullptr, y)
+                   : engine::forward<double>(loops, x, w, loops.shape.bias ? &b : nullptr, y);
           });
   }
   void backward_data(const void* dy, const void* w, void* dx, void* workspace) override {
     queue(ConvolutionPass::backward_data, {dy, w, dx}, workspace,
-          [loops = loops_, dy = of(dy), w = of(w), dx = of(dx)] {
-            engine::backward_data(loops, dy, w, dx);
+          [loops = loops_, dy = of(dy), w = of(w), dx = of(dx)](bool floats) {
+            floats ? engine::backward_data<float>(loops, dy, w, dx)
+                   : engine::backward_data<double>(loops, dy, w, dx);
           });
   }
   void backward_filter(const void* x, const void* dy, void* dw, void* workspace) override {
     queue(ConvolutionPass::backward_filter, {x, dy, dw}, workspace,
-          [loops = loops_, x = of(x), dy = of(dy), dw = of(dw)] {
-            engine::backward_filter(loops, x, dy, dw);
+          [loops = loops_, x = of(x), dy = of(dy), dw = of(dw)](bool floats) {
+            floats ? engine::backward_filter<float>(loops, x, dy, dw)
+                   : engine::backward_filter<double>(loops, x, dy, dw);
           });
   }
 
  private:
   Numbers of(const void* data) const { return {data, loops_.shape.precision}; }
 
+  void plan(ConvolutionPass pass) {
+    PlainTimer timer;
+    if (device_.list()) {
+      engines_[pass] = timer.engines().front();
+      return note_plan(device_, loops_.shape, pass, engines_[pass], kWorkspace);
+    }
+    const std::string key = plan_key(loops_.shape, pass, device_.name(), convolution_library());
+    engines_[pass] = device_.choose(key, timer);
+  }
+
+  /// work(whether its sums are floats)
   void queue(ConvolutionPass pass, std::initializer_list<const void*> memory, void* workspace,
-             const std::function<void()>& work) {
+             const std::function<void(bool floats)>& work) {
     const std::string name = "convolution " + std::string(to_string(pass));
-    if (std::find(passes_.begin(), passes_.end(), pass) == passes_.end()) {
+    if (!engines_.contains(pass)) {
       throw std::runtime_error(name + " was not planned");
     }
     const LaunchList::Launch noted{.kernel = name, .bytes = moved_bytes(loops_.shape, pass)};
@@ -216,9 +279,9 @@ class PlainConvolution final : public ConvolutionPlans {
     LaunchTimer* const timer = device_.timer();
     if (timer) timer->begin();
     check(emulated::library_call(device_.stream(), name,
-                                 [=] {
+                                 [=, floats = engines_.at(pass) == emulated::kFloats] {
                                    std::memset(workspace, 0xff, kWorkspace);
-                                   work();
+                                   work(floats);
                                  }),
           name);
     if (timer) timer->end(noted);
@@ -226,7 +289,7 @@ class PlainConvolution final : public ConvolutionPlans {
 
   CudaDevice& device_;
   Loops loops_;
-  std::vector<ConvolutionPass> passes_;
+  std::map<ConvolutionPass, std::string> engines_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace emulated {
 
@@ -51,5 +52,8 @@ size_t allocated();
 void set_driver(int version);
 /// What cudaMalloc may give in all.
 void set_memory(size_t bytes);
+/// Engines that compute convolutions, the fastest first: "double sums" (the only one at first),
+/// "float sums".
+void set_engines(const std::vector<std::string>& engines);
 
 }  // namespace emulated
