@@ -54,6 +54,9 @@ target_compile_options(engine_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo>"
   "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${ENGINE_WERROR}>>:-Werror=all-warnings;-Xptxas=-warn-spills,-warn-lmem-usage,-Werror>")
 target_compile_definitions(engine_cuda PRIVATE ENGINE_VERSION="${PROJECT_VERSION}")
+string(REPLACE ";" "," architectures "${ENGINE_CUDA_ARCHITECTURES}")
+set_source_files_properties(kernels/backend_cuda.cpp PROPERTIES
+  COMPILE_DEFINITIONS "ENGINE_CUDA_ARCHITECTURES=\"${architectures}\"")
 target_include_directories(engine_cuda SYSTEM PRIVATE "${CUDNN_INCLUDE_DIR}" "${CUDNN_FRONTEND_INCLUDE_DIR}")
 # What the library takes from the rest of the engine: descriptions of ops, messages. Nothing of oneDNN.
 target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::nvrtc)

@@ -40,6 +40,11 @@ class EngineWithGpu : public testing::Test {
     return Json::parse(file);
   }
 
+  static void expect_80_columns(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  }
+
   TemporaryFolder folder_;
   std::string program_ = folder_ / "engine", file_;
 };
@@ -48,9 +53,33 @@ TEST_F(EngineWithGpu, ListsIt) {
   const ProcessResult text = run({"devices"});
   EXPECT_EXIT_CODE(text, 0);
   EXPECT_NE(text.out.find("cuda:0 (default)\n  emulated GPU\n"), std::string::npos) << text.out;
+  expect_80_columns(text.out);
   const Json json = Json::parse(run({"devices", "--json"}).out);
   EXPECT_EQ(json["default"], "cuda:0");
   EXPECT_EQ(json["devices"][1]["compute_capability"], "9.0");
+  EXPECT_EQ(json["devices"][1]["architectures"], "sm_80, sm_90, sm_100, PTX for later ones");
+}
+
+TEST_F(EngineWithGpu, LeavesOutOneThatThisBuildHasNoCodeFor) {
+  const std::map<std::string, std::string> old{{"EMULATED_CAPABILITY", "7.5"}};
+  const std::string reason =
+      "emulated GPU has compute capability 7.5, this build of the engine has code for sm_80, "
+      "sm_90, sm_100, PTX for later ones";
+  const ProcessResult named = run({"run", file_, "--device", "cuda"}, old);
+  EXPECT_EXIT_CODE(named, 8);
+  EXPECT_EQ(named.err, "--device cuda: " + reason + "; use --device cpu or auto\n");
+  const ProcessResult any = run({"run", file_, "--out", folder_ / "run"}, old);
+  EXPECT_EXIT_CODE(any, 0);
+  EXPECT_NE(any.err.find("note: running on the CPU: " + reason + "\n"), std::string::npos)
+      << any.err;
+  const ProcessResult text = run({"devices"}, old);
+  EXPECT_NE(text.out.find("cpu (default)\n"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("  not used            emulated GPU has "), std::string::npos)
+      << text.out;
+  expect_80_columns(text.out);
+  const Json json = Json::parse(run({"devices", "--json"}, old).out);
+  EXPECT_EQ(json["default"], "cpu");
+  EXPECT_EQ(json["devices"][1]["not_used_because"], reason);
 }
 
 TEST_F(EngineWithGpu, TrainsOnItLikeOnTheCpu) {
@@ -200,8 +229,7 @@ TEST_F(EngineWithGpu, ListsTheLaunchesOfAStep) {
   const ProcessResult text = run({"summary", file_, "--device", "cuda", "--target", "h100"});
   ASSERT_EXIT_CODE(text, 0);
   EXPECT_NE(text.out.find("One training step on h100, launch by launch:"), std::string::npos);
-  std::istringstream lines(text.out);
-  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  expect_80_columns(text.out);
   const Json all = Json::parse(run({"summary", file_, "--target", "h100", "--json"}).out);
   ASSERT_GT(all["launches"].size(), 10u);
   EXPECT_EQ(all["launches"][0]["phase"], "gather");
