@@ -62,20 +62,46 @@ std::string plan_cache_file() {
   return home && *home == '/' ? std::string(home) + "/.cache/engine/plans.json" : "";
 }
 
-Machine open_cuda(int ordinal) {
+const Backend& cuda_backend() {
   const CudaLibrary& library = cuda_library();
   if (!library.backend) fail(ExitCode::device, "{}", library.why_not);
-  const size_t count = library.backend->devices().size();
-  if (static_cast<size_t>(ordinal) >= count) {
-    fail(ExitCode::device, "there {} only {} GPU{}", count == 1 ? "is" : "are", count,
-         count == 1 ? "" : "s");
-  }
+  return *library.backend;
+}
+
+Machine open_gpu(const Backend& backend, size_t ordinal) {
   const GpuOptions options{.plan_cache = plan_cache_file(), .note = print_error};
-  Machine machine{.device = library.backend->open(ordinal, options),
+  Machine machine{.device = backend.open(static_cast<int>(ordinal), options),
                   .registry = register_ops(),
-                  .libraries = library.backend->libraries()};
-  library.backend->add_kernels(machine.registry);
+                  .libraries = backend.libraries()};
+  backend.add_kernels(machine.registry);
   return machine;
+}
+
+Machine open_cuda(size_t ordinal) {
+  const Backend& backend = cuda_backend();
+  const std::vector<GpuInfo> gpus = backend.devices();
+  if (ordinal >= gpus.size()) {
+    fail(ExitCode::device, "there {} only {} GPU{}", gpus.size() == 1 ? "is" : "are", gpus.size(),
+         gpus.size() == 1 ? "" : "s");
+  }
+  if (!gpus[ordinal].why_not.empty()) fail(ExitCode::device, "{}", gpus[ordinal].why_not);
+  return open_gpu(backend, ordinal);
+}
+
+/// The first GPU that can be used.
+Machine open_any_cuda() {
+  const Backend& backend = cuda_backend();
+  const std::vector<GpuInfo> gpus = backend.devices();
+  std::string skipped;
+  for (size_t i = 0; i < gpus.size(); ++i) {
+    if (gpus[i].why_not.empty()) {
+      Machine machine = open_gpu(backend, i);
+      if (!skipped.empty()) machine.note = fmt::format("note: running on cuda:{}: {}", i, skipped);
+      return machine;
+    }
+    if (skipped.empty()) skipped = gpus[i].why_not;
+  }
+  fail(ExitCode::device, "{}", skipped);
 }
 
 Machine open_cpu() {
@@ -97,7 +123,7 @@ Machine open_target(const std::string& target) {
 Machine open_any() {
   if (!cuda_library().found) return open_cpu();
   try {
-    return open_cuda(0);
+    return open_any_cuda();
   } catch (const Error& error) {
     Machine machine = open_cpu();
     machine.note = fmt::format("note: running on the CPU: {}", error.what());
@@ -127,7 +153,7 @@ Machine open_machine(const SharedOptions& options) {
   if (options.device == "cpu") return open_cpu();
   if (!ordinal) return open_any();
   try {
-    return open_cuda(*ordinal);
+    return open_cuda(static_cast<size_t>(*ordinal));
   } catch (const Error& error) {
     fail(error.code(), "--device {}: {}; use --device cpu or auto", options.device, error.what());
   }

@@ -23,8 +23,8 @@ struct Machine {
   std::unique_ptr<Device> device;
   Registry registry;
   std::string libraries;  ///< that compute, with versions
-  /// auto took the CPU although the CUDA library is there: why, in a line. Verbs that compute for
-  /// long show it.
+  /// auto took the CPU although the CUDA library is there, or not the first GPU: why, in a line.
+  /// Verbs that compute for long show it.
   std::string note;
   /// --target: what is asked of the device, which is only described. Null for one that runs.
   LaunchList* list = nullptr;

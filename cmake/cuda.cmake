@@ -5,8 +5,15 @@ set(ENGINE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectu
 
 set(missing "")
 if(ENGINE_CUDA)
-  include(CheckLanguage)
-  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)  # a toolkit may have come since it was last looked for
+    unset(CMAKE_CUDA_COMPILER CACHE)
+    find_program(NVCC nvcc HINTS "${ENGINE_DEPS}/cuda/bin" PATHS /usr/local/cuda/bin)
+    if(NVCC AND NOT DEFINED ENV{CUDACXX})
+      set(ENV{CUDACXX} "${NVCC}")
+    endif()
+    include(CheckLanguage)
+    check_language(CUDA)
+  endif()
   if(CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_ARCHITECTURES "${ENGINE_CUDA_ARCHITECTURES}")
     enable_language(CUDA)
@@ -47,8 +54,12 @@ target_compile_options(engine_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo>"
   "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${ENGINE_WERROR}>>:-Werror=all-warnings;-Xptxas=-warn-spills,-warn-lmem-usage,-Werror>")
 target_compile_definitions(engine_cuda PRIVATE ENGINE_VERSION="${PROJECT_VERSION}")
+string(REPLACE ";" "," architectures "${ENGINE_CUDA_ARCHITECTURES}")
+set_source_files_properties(kernels/backend_cuda.cpp PROPERTIES
+  COMPILE_DEFINITIONS "ENGINE_CUDA_ARCHITECTURES=\"${architectures}\"")
 target_include_directories(engine_cuda SYSTEM PRIVATE "${CUDNN_INCLUDE_DIR}" "${CUDNN_FRONTEND_INCLUDE_DIR}")
 # What the library takes from the rest of the engine: descriptions of ops, messages. Nothing of oneDNN.
 target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::cublasLt CUDA::nvrtc)
-target_link_options(engine_cuda PRIVATE -Wl,--as-needed -Wl,--no-undefined)
+# DT_RPATH, not DT_RUNPATH: it also holds for what NVIDIA's libraries load of each other.
+target_link_options(engine_cuda PRIVATE -Wl,--as-needed -Wl,--no-undefined -Wl,--disable-new-dtags)
 add_dependencies(engine engine_cuda)

@@ -8,6 +8,10 @@ set_target_properties(engine PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/engine")
 
 install(TARGETS engine RUNTIME DESTINATION bin)
 if(TARGET engine_cuda)  # NVIDIA's libraries stay where they are: the driver's machine has them
+  cmake_path(GET CUDNN_LIBRARY PARENT_PATH cudnn_folder)
+  if(NOT cudnn_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+    set_target_properties(engine_cuda PROPERTIES INSTALL_RPATH "${cudnn_folder}")
+  endif()
   install(TARGETS engine_cuda LIBRARY DESTINATION lib/engine)
 endif()
 install(CODE "

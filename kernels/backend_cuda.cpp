@@ -6,6 +6,7 @@
 
 #include "engine/core/backend.h"
 #include "engine/core/error.h"
+#include "engine/cuda/architectures.h"
 #include "engine/cuda/check.h"
 #include "engine/cuda/convolution.h"
 #include "engine/cuda/cuda_device.h"
@@ -22,6 +23,27 @@ std::string version(int number) {
   return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
 }
 
+constexpr std::string_view kArchitectures = ENGINE_CUDA_ARCHITECTURES;
+
+GpuInfo info_of(const cudaDeviceProp& properties) {
+  GpuInfo gpu{.name = properties.name,
+              .compute_capability = fmt::format("{}.{}", properties.major, properties.minor),
+              .memory = properties.totalGlobalMem,
+              .multiprocessors = properties.multiProcessorCount};
+  const Architectures built(kArchitectures);
+  if (!built.cover(properties.major, properties.minor)) {
+    constexpr int kOldest = 8;  // what the kernels ask for
+    gpu.why_not =
+        fmt::format("{} has compute capability {}, this build of the engine has code for {}",
+                    gpu.name, gpu.compute_capability, built.text());
+    if (properties.major >= kOldest) {
+      gpu.why_not += fmt::format(": build it with -DENGINE_CUDA_ARCHITECTURES={}{}",
+                                 properties.major, properties.minor);
+    }
+  }
+  return gpu;
+}
+
 class CudaBackend : public Backend {
  public:
   std::string libraries() const override {
@@ -31,6 +53,8 @@ class CudaBackend : public Backend {
     return fmt::format("CUDA driver {}, runtime {}, {}, {}", version(driver), version(runtime),
                        matmul_library(), convolution_library());
   }
+
+  std::string architectures() const override { return Architectures(kArchitectures).text(); }
 
   std::vector<GpuInfo> devices() const override {
     int count = 0, driver = 0, runtime = 0;
@@ -52,10 +76,7 @@ class CudaBackend : public Backend {
     for (int i = 0; i < count; ++i) {
       cudaDeviceProp properties{};
       check(cudaGetDeviceProperties(&properties, i), "asking for a GPU's properties");
-      all.push_back({.name = properties.name,
-                     .compute_capability = fmt::format("{}.{}", properties.major, properties.minor),
-                     .memory = properties.totalGlobalMem,
-                     .multiprocessors = properties.multiProcessorCount});
+      all.push_back(info_of(properties));
     }
     return all;
   }

@@ -19,6 +19,7 @@ struct GpuInfo {
   std::string compute_capability;  ///< "9.0"
   size_t memory = 0;               ///< bytes
   int multiprocessors = 0;
+  std::string why_not;  ///< it cannot be used, in a line; empty for one that can
 };
 
 /// Which library computes dense layers and 1x1 convolutions; all other convolutions are cuDNN's.
@@ -45,7 +46,9 @@ class Backend {
   virtual ~Backend() = default;
   /// What computes, with versions: "CUDA driver 13.0, runtime 13.0, cuBLAS 13.1.0, cuDNN 9.19.0".
   virtual std::string libraries() const = 0;
-  /// Devices 0, 1, ... Throws Error (device) with the reason when there is none that can be used.
+  /// GPUs that it has code for: "sm_80, sm_90, sm_100, PTX for later ones".
+  virtual std::string architectures() const = 0;
+  /// Devices 0, 1, ... Throws Error (device) with the reason when there is none.
   virtual std::vector<GpuInfo> devices() const = 0;
   virtual std::unique_ptr<Device> open(int ordinal, const GpuOptions& options) const = 0;
   /// GPUs that can be described without being there: "h100" ...

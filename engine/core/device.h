@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@ class Recording {
   virtual ~Recording() = default;
   virtual void replay() = 0;
 };
+
+/// What was chosen by timing, so that it can come out differently another time, and with it the
+/// bits of results: an engine for each "<node>: <all that decides which one is fast>".
+using Choices = std::map<std::string, std::string>;
 
 /// A machine that runs plans: its memory and its one stream. An executor owns one; there are no
 /// globals, so several can live in one process.
@@ -38,9 +43,13 @@ class Device {
   /// Work is done when a call returns: looking at its results costs nothing.
   virtual bool is_synchronous() const = 0;
   /// Names what is queued from now on, until the end_range() that belongs to it: for profilers.
-  /// Ranges nest. See DeviceRange.
+  /// Ranges nest, and their names outlive them. See DeviceRange.
   virtual void begin_range(std::string_view) {}
   virtual void end_range() {}
+  /// From now on the same engines are chosen, where they can still be had, and others by timing.
+  virtual void choose_again(Choices) {}
+  /// Chosen since then, or ever. A device that times nothing has none.
+  virtual Choices choices() const { return {}; }
   /// Notes what work() queues, and runs none of it. work() may not wait for the device.
   virtual std::unique_ptr<Recording> record(std::function<void()> work) = 0;
 };

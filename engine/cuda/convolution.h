@@ -57,8 +57,8 @@ void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPas
 
 /// A convolution of one shape, ready to run. All memory is the caller's, tensors aligned to 16
 /// bytes and the workspace to 256; each call overwrites its result and gives the same bits every
-/// time. (Plans made anew may use another engine, unless the device's plan_cache() remembers
-/// which.)
+/// time. (Plans made anew may use another engine, unless the device remembers which:
+/// CudaDevice::choose.)
 class ConvolutionPlans {
  public:
   virtual ~ConvolutionPlans() = default;

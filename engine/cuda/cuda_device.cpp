@@ -144,12 +144,28 @@ void CudaDevice::begin_range(std::string_view name) {
   char text[128]{};  // NVTX takes no lengths
   name.copy(text, sizeof(text) - 1);
   nvtxRangePushA(text);
+  ranges_.push_back(name);
   if (timer_) timer_->begin_range(name);
 }
 
 void CudaDevice::end_range() {
   nvtxRangePop();
+  ranges_.pop_back();
   if (timer_) timer_->end_range();
+}
+
+void CudaDevice::choose_again(Choices wanted) {
+  wanted_ = std::move(wanted);
+  choices_.clear();
+}
+
+std::string CudaDevice::choose(const std::string& key, EngineTimer& timer, size_t most) {
+  const std::string what = fmt::format("{}: {}", ranges_.empty() ? "" : ranges_.back(), key);
+  const auto wanted = wanted_.find(what);
+  const bool again = wanted != wanted_.end() && timer.make(wanted->second);
+  std::string engine = again ? wanted->second : choose_engine(*plan_cache_, key, timer, most);
+  if (!engine.empty()) choices_[what] = wanted_[what] = engine;
+  return engine;
 }
 
 LaunchList CudaDevice::time_launches(const std::function<void()>& work) {

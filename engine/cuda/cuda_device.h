@@ -11,6 +11,7 @@
 
 namespace engine {
 
+class EngineTimer;     // engine/cuda/plan_cache.h
 class LaunchTimer;     // engine/cuda/launch_timer.h
 class PlanCache;       // engine/cuda/plan_cache.h
 struct DeviceProfile;  // engine/cuda/device_profiles.h
@@ -48,6 +49,8 @@ class CudaDevice : public Device {
   /// NVTX ranges.
   void begin_range(std::string_view name) override;
   void end_range() override;
+  void choose_again(Choices wanted) override;
+  Choices choices() const override { return choices_; }
 
   cudaStream_t stream() const { return stream_; }
   int compute_capability() const { return properties_.major * 10 + properties_.minor; }
@@ -56,6 +59,9 @@ class CudaDevice : public Device {
   size_t memory_bytes() const { return properties_.totalGlobalMem; }
   PlanCache& plan_cache() { return *plan_cache_; }
   ProductLibrary products() const { return products_; }
+  /// The engine for what a key (see plan_key) stands for: that of choose_again(), if it can be
+  /// made, else that of choose_engine() with as many timed. Empty: none can be made.
+  std::string choose(const std::string& key, EngineTimer& timer, size_t most);
   /// Where a device that is only described notes what is asked of it instead of doing it, and its
   /// profile; null for a device that is there.
   LaunchList* list() const { return list_.get(); }
@@ -90,6 +96,8 @@ class CudaDevice : public Device {
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
   std::shared_ptr<PlanCache> plan_cache_;
   ProductLibrary products_ = ProductLibrary::fastest;
+  Choices wanted_, choices_;
+  std::vector<std::string_view> ranges_;
   const DeviceProfile* profile_ = nullptr;
   std::unique_ptr<LaunchList> list_;
   std::unique_ptr<LaunchTimer> timer_;

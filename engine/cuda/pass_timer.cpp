@@ -145,7 +145,7 @@ std::unique_ptr<PlannedPass> fastest_pass(CudaDevice& device, const ConvolutionS
   const size_t most = libraries.size() * kTimedOfALibrary;
   PassTimer timer(device, shape, pass, std::move(libraries));
   const std::string key = plan_key(shape, pass, device.name(), versions);
-  const std::string engine = choose_engine(device.plan_cache(), key, timer, most);
+  const std::string engine = device.choose(key, timer, most);
   return engine.empty() ? nullptr : timer.take(engine);
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/device.h"
 #include "engine/core/named_tensor.h"
 #include "engine/core/safetensors.h"
 #include "engine/core/step.h"
@@ -35,6 +36,7 @@ struct TrainingState {
   std::string engine_version, device, isa, libraries;
   int64_t threads = 0;
   int64_t seed = 0;
+  Choices choices;  ///< of the device, so far; empty in states of engines that did not know them
 };
 
 /// The checkpoints of a run folder:
@@ -105,5 +107,8 @@ std::string to_string(const ResumeCheck::Change& change);
 /// Compares a saved state with the conditions of this process (a state whose conditions are filled
 /// in).
 ResumeCheck check_resume(const TrainingState& saved, const TrainingState& now);
+
+/// Adds choices to saved ones, and tells which of these they replace.
+ResumeCheck adopt_choices(Choices& saved, const Choices& now);
 
 }  // namespace engine

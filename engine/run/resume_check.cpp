@@ -38,6 +38,7 @@ struct Rule {
 };
 
 // The first that fits counts; what no rule names is refused.
+constexpr const char* kOtherCode = "other code may round differently";
 constexpr std::string_view kOtherTraining = "the steps to come differ";
 constexpr auto kRules = std::to_array<Rule>({
     {"name", Verdict::identical, "a name changes no number"},
@@ -128,11 +129,21 @@ ResumeCheck check_resume(const TrainingState& saved, const TrainingState& now) {
           "other images or labels");
   compare("threads", std::to_string(saved.threads), std::to_string(now.threads), Verdict::continues,
           "sums are rounded in another order");
-  constexpr const char* kOtherCode = "other code may round differently";
   compare("device", saved.device, now.device, Verdict::continues, kOtherCode);
   compare("instruction sets", saved.isa, now.isa, Verdict::continues, kOtherCode);
   compare("libraries", saved.libraries, now.libraries, Verdict::continues, kOtherCode);
   compare("engine", saved.engine_version, now.engine_version, Verdict::continues, kOtherCode);
+  return check;
+}
+
+ResumeCheck adopt_choices(Choices& saved, const Choices& now) {
+  ResumeCheck check;
+  for (const auto& [what, engine] : now) {
+    std::string& before = saved.try_emplace(what, engine).first->second;
+    if (before == engine) continue;
+    check.changes.push_back({what, before, engine, Verdict::continues, kOtherCode});
+    before = engine;
+  }
   return check;
 }
 

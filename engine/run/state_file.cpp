@@ -53,6 +53,26 @@ std::vector<std::string> lines_from(std::string_view text) {
   return lines;
 }
 
+constexpr std::string_view kIs = " = ";
+
+std::string lines_of(const Choices& choices) {
+  std::vector<std::string> lines;
+  for (const auto& [what, engine] : choices)
+    lines.push_back(fmt::format("{}{}{}", what, kIs, engine));
+  return lines_of(lines);
+}
+
+Choices choices_from(std::string_view text) {
+  Choices choices;
+  for (const std::string& line : lines_from(text)) {
+    const size_t middle = line.find(kIs);
+    if (middle != std::string::npos) {
+      choices.emplace(line.substr(0, middle), line.substr(middle + kIs.size()));
+    }
+  }
+  return choices;
+}
+
 Metadata metadata_of(const TrainingState& state) {
   Metadata metadata{{"engine.format", std::string(kFormat)}};
   // Numbers in the shortest form that reads back bit for bit.
@@ -60,6 +80,7 @@ Metadata metadata_of(const TrainingState& state) {
     metadata.emplace_back(key, fmt::format("{}", value));
   });
   metadata.emplace_back("classes", lines_of(state.classes));
+  if (!state.choices.empty()) metadata.emplace_back("choices", lines_of(state.choices));
   return metadata;
 }
 
@@ -144,6 +165,8 @@ TrainingState read_state(const std::string& path) {
     }
   });
   if (const std::string* classes = find(metadata, "classes")) state.classes = lines_from(*classes);
+  if (const std::string* choices = find(metadata, "choices"))
+    state.choices = choices_from(*choices);
   for (NamedTensor& tensor : tensors) {
     const std::string name = tensor.name;
     const auto part = [&](std::string_view prefix, std::vector<NamedTensor>& list) {

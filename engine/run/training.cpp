@@ -28,6 +28,7 @@ RunResult Training::run() {
   std::optional<CheckpointStore::Loaded> saved;
   if (options_.resume) saved = store_.load();
   load_data(saved);
+  device_.choose_again(saved ? saved->state.choices : Choices{});
   make_executor();
   if (saved) {
     resume(std::move(*saved));
@@ -212,6 +213,11 @@ void Training::collect() {
   state_.weights = executor_->parameters();
   state_.moments = executor_->moments();
   state_.step = executor_->state();
+  note_choices();
+}
+
+void Training::note_choices() {
+  say(adopt_choices(state_.choices, device_.choices()));
 }
 
 void Training::save(bool new_best) {

@@ -30,6 +30,7 @@ class Training {
   void start();
   void resume(CheckpointStore::Loaded saved);
   void begin_folder();
+  void say(const ResumeCheck& check);
 
   bool done() const;   ///< no epoch is left, or early stopping says so
   bool train_epoch();  ///< false: stopped by a signal
@@ -41,7 +42,8 @@ class Training {
   bool judge(const MetricsRow& row);  ///< true: the best so far
   [[noreturn]] void diverged(const std::string& where);
 
-  void collect();  ///< executor -> state_
+  void collect();       ///< executor -> state_
+  void note_choices();  ///< device -> state_; says which are not those of before
   void save(bool new_best);
   void save_metrics();
   void evaluate_test();

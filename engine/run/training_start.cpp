@@ -113,6 +113,11 @@ void Training::begin_folder() {
   write_status("running", "", -1);
 }
 
+void Training::say(const ResumeCheck& check) {
+  for (const ResumeCheck::Change& change : check.changes)
+    progress_.line("changed: " + to_string(change));
+}
+
 void Training::start() {
   std::string from = options_.from.empty() ? experiment_.initialize_from : options_.from;
   state_ = conditions(fingerprint_);
@@ -147,6 +152,8 @@ void Training::resume(CheckpointStore::Loaded saved) {
     fail(code, "{}: cannot be resumed, since this changed:{}", folder_.path(), refused);
   }
   // Where it got to from the file, conditions from this process.
+  const bool other_engines =
+      saved.state.device != state_.device || saved.state.libraries != state_.libraries;
   TrainingState now = std::move(state_);
   state_ = std::move(saved.state);
   state_.name = now.name;
@@ -156,6 +163,7 @@ void Training::resume(CheckpointStore::Loaded saved) {
   state_.isa = now.isa;
   state_.libraries = now.libraries;
   state_.threads = now.threads;
+  if (other_engines) state_.choices.clear();  // nothing to compare with
   executor_->set_parameters(state_.weights);
   executor_->set_moments(state_.moments);
   executor_->set_state(state_.step);
@@ -168,8 +176,8 @@ void Training::resume(CheckpointStore::Loaded saved) {
     progress_.warning("the newest checkpoint is damaged; going on from the one before, " +
                       saved.path);
   }
-  for (const ResumeCheck::Change& change : check.changes)
-    progress_.line("changed: " + to_string(change));
+  say(check);
+  note_choices();
   progress_.line(fmt::format("resumed at step {}, after {} of {} epochs, from {}", state_.step.step,
                              state_.epochs_done, experiment_.train.epochs, saved.path));
   if (done() && state_.epochs_done < experiment_.train.epochs) {

@@ -1,17 +1,42 @@
 // In cuDNN's place: convolutions by plain loops on the emulated GPU's memory, summed in double
-// precision. Holds its callers to cuDNN's rules: aligned addresses, and nothing of theirs in the
-// workspace. Its ReLU makes NaN 0, as the worst of cuDNN's engines may.
+// precision, or by another engine in single precision. Holds its callers to cuDNN's rules: aligned
+// addresses, and nothing of theirs in the workspace. Its ReLU makes NaN 0, as the worst of cuDNN's
+// engines may.
 
 #include "tests/emulation/plain_engines.h"
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
 #include "engine/cuda/matmul_plan.h"
+#include "engine/cuda/plan_cache.h"
 #include "tests/emulation/emulator.h"
 #include "tests/emulation/numbers.h"
+
+namespace emulated {
+namespace {
+
+constexpr const char* kDoubles = "double sums";
+constexpr const char* kFloats = "float sums";
+std::vector<std::string>& known_engines() {
+  static std::vector<std::string> engines{kDoubles};
+  return engines;
+}
+
+}  // namespace
+
+void set_engines(const std::vector<std::string>& engines) {
+  for (const std::string& engine : engines) {
+    if (engine != kDoubles && engine != kFloats) throw std::runtime_error("no engine " + engine);
+  }
+  known_engines() = engines;
+}
+
+}  // namespace emulated
 
 namespace engine {
 namespace {
@@ -86,45 +111,55 @@ struct Loops {
   }
 };
 
+template <class Sum>
+void add(Sum& sum, double value) {
+  sum = static_cast<Sum>(sum + value);
+}
+
 /// The channels of an image, and nothing between them.
-void store(const std::vector<double>& sums, const Image& image, const Numbers& to) {
+template <class Sum>
+void store(const std::vector<Sum>& sums, const Image& image, const Numbers& to) {
   for (int64_t pixel = 0; pixel < image.shape.pixels(); ++pixel) {
     const size_t first = index(pixel * image.pitch);
     for (size_t c = 0; c < index(image.shape.c); ++c) to.put(first + c, sums[first + c]);
   }
 }
 
+template <class Sum>
 void forward(const Loops& loops, Numbers x, Numbers w, const Numbers* bias, Numbers y) {
-  std::vector<double> sums(loops.y.elements());
+  std::vector<Sum> sums(loops.y.elements());
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[yi] += x.factor(xi) * w.factor(wi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[yi], x.factor(xi) * w.factor(wi)); });
   for (size_t i = 0; i < sums.size(); ++i) {
     const size_t channel = i % index(loops.y.pitch);
-    if (bias && channel < index(loops.shape.output.c)) sums[i] += (*bias)[channel];
+    if (bias && channel < index(loops.shape.output.c)) add(sums[i], (*bias)[channel]);
     if (loops.shape.relu) sums[i] = sums[i] > 0 ? sums[i] : 0;
   }
   store(sums, loops.y, y);
 }
 
+template <class Sum>
 void backward_data(const Loops& loops, Numbers dy, Numbers w, Numbers dx) {
-  std::vector<double> sums(loops.x.elements());
+  std::vector<Sum> sums(loops.x.elements());
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[xi] += dy.factor(yi) * w.factor(wi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[xi], dy.factor(yi) * w.factor(wi)); });
   store(sums, loops.x, dx);
 }
 
+template <class Sum>
 void backward_filter(const Loops& loops, Numbers x, Numbers dy, Numbers dw) {
-  std::vector<double> sums(index(loops.shape.weights()));
+  std::vector<Sum> sums(index(loops.shape.weights()));
   loops.for_products(
-      [&](size_t xi, size_t yi, size_t wi) { sums[wi] += x.factor(xi) * dy.factor(yi); });
+      [&](size_t xi, size_t yi, size_t wi) { add(sums[wi], x.factor(xi) * dy.factor(yi)); });
   for (size_t i = 0; i < sums.size(); ++i) dw.put(i, sums[i]);
 }
 
 /// The loops as a pass that is planned.
 class PlainPass final : public PlannedPass {
  public:
-  PlainPass(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass)
-      : device_(device), loops_(shape), pass_(pass) {
+  PlainPass(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass,
+            const std::string& engine)
+      : device_(device), loops_(shape), pass_(pass), engine_(engine) {
     check(emulated::library_setup("convolution plan"), "making the plan of a convolution");
   }
 
@@ -145,40 +180,72 @@ class PlainPass final : public PlannedPass {
       }
     }
     const Numbers x = of(memory[0]), w = of(memory[1]), b = of(memory[2]), y = of(memory.back());
-    check(emulated::library_call(device_.stream(), name,
-                                 [=, loops = loops_, pass = pass_] {
-                                   std::memset(workspace, 0xff, kWorkspace);
-                                   switch (pass) {
-                                     case ConvolutionPass::forward:
-                                       return forward(loops, x, w, bias ? &b : nullptr, y);
-                                     case ConvolutionPass::backward_data:
-                                       return backward_data(loops, y, w, x);
-                                     case ConvolutionPass::backward_filter:
-                                       return backward_filter(loops, x, y, w);
-                                   }
-                                 }),
+    check(emulated::library_call(
+              device_.stream(), name,
+              [=, loops = loops_, pass = pass_, floats = engine_ == emulated::kFloats] {
+                std::memset(workspace, 0xff, kWorkspace);
+                const Numbers* const its_bias = bias ? &b : nullptr;
+                floats ? compute<float>(loops, pass, x, w, its_bias, y)
+                       : compute<double>(loops, pass, x, w, its_bias, y);
+              }),
           name);
   }
 
  private:
+  template <class Sum>
+  static void compute(const Loops& loops, ConvolutionPass pass, const Numbers& x, const Numbers& w,
+                      const Numbers* bias, const Numbers& y) {
+    switch (pass) {
+      case ConvolutionPass::forward:
+        return forward<Sum>(loops, x, w, bias, y);
+      case ConvolutionPass::backward_data:
+        return backward_data<Sum>(loops, y, w, x);
+      case ConvolutionPass::backward_filter:
+        return backward_filter<Sum>(loops, x, y, w);
+    }
+  }
   Numbers of(const void* data) const { return {data, loops_.shape.precision}; }
 
   CudaDevice& device_;
   Loops loops_;
   ConvolutionPass pass_;
-  std::string engine_ = "loops";
+  std::string engine_;
 };
 
 }  // namespace
 
 std::vector<std::string> PlainEngines::names() {
-  return {"loops"};
+  return emulated::known_engines();
 }
 
 std::unique_ptr<PlannedPass> PlainEngines::make(const std::string& engine) {
-  if (engine != "loops") return nullptr;
-  return std::make_unique<PlainPass>(device_, shape_, pass_);
+  const std::vector<std::string> known = names();
+  if (std::find(known.begin(), known.end(), engine) == known.end()) return nullptr;
+  return std::make_unique<PlainPass>(device_, shape_, pass_, engine);
 }
+
+namespace {
+
+/// The engines take as long as set_engines() says. Where there is only one, it is not timed.
+class PlainTimer final : public EngineTimer {
+ public:
+  explicit PlainTimer(PlainEngines& engines) : engines_(engines) {}
+  std::vector<std::string> engines() override { return engines_.names(); }
+  bool make(const std::string& engine) override {
+    const std::vector<std::string> known = engines();
+    return std::find(known.begin(), known.end(), engine) != known.end();
+  }
+  std::optional<double> time(const std::string& engine) override {
+    const std::vector<std::string> known = engines();
+    if (known.size() == 1) return std::nullopt;
+    return 1.0 + static_cast<double>(std::find(known.begin(), known.end(), engine) - known.begin());
+  }
+
+ private:
+  PlainEngines& engines_;
+};
+
+}  // namespace
 
 /// Without a race: cuBLASLt's first algorithm for what it can compute, so that the same calls are
 /// made every time. That is how most of the tests of dense layers come to it.
@@ -191,9 +258,15 @@ std::unique_ptr<PlannedPass> plan_pass(CudaDevice& device, const ConvolutionShap
     }
     fail(ExitCode::device, "{}: cuBLASLt says that it has no algorithm", name_of(shape, pass));
   }
-  auto plan = PlainEngines(device, shape, pass).make("loops");
-  if (device.list()) note_plan(device, shape, pass, plan->engine(), plan->workspace_bytes());
-  return plan;
+  PlainEngines engines(device, shape, pass);
+  if (device.list()) {
+    auto plan = engines.make(engines.names().front());
+    note_plan(device, shape, pass, plan->engine(), plan->workspace_bytes());
+    return plan;
+  }
+  PlainTimer timer(engines);
+  const std::string key = plan_key(shape, pass, device.name(), convolution_library());
+  return engines.make(device.choose(key, timer, kTimedOfALibrary));
 }
 
 std::string convolution_library() {

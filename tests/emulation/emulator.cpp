@@ -25,6 +25,7 @@ struct Machine {
   cudaError_t lost = cudaSuccess;  ///< what every call says since the GPU was lost
   cudaError_t last = cudaSuccess;
   int driver = 13000;
+  int major = 9, minor = 0;
   bool capturing = false;
   std::FILE* log = nullptr;
   std::map<void*, size_t> memory;
@@ -103,6 +104,10 @@ size_t allocated() {
 }
 void set_driver(int version) {
   machine().driver = version;
+}
+void set_capability(int major, int minor) {
+  machine().major = major;
+  machine().minor = minor;
 }
 void set_memory(size_t bytes) {
   machine().capacity = bytes;
@@ -184,8 +189,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
                  .uuid = {"emulated GPU ID"},
                  .totalGlobalMem = machine().capacity,
                  .sharedMemPerBlockOptin = 227 << 10,
-                 .major = 9,
-                 .minor = 0,
+                 .major = machine().major,
+                 .minor = machine().minor,
                  .multiProcessorCount = 2,
                  .l2CacheSize = 1 << 16};
   return enter("cudaGetDeviceProperties");

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace emulated {
 
@@ -49,7 +50,12 @@ const std::map<std::string, Launches>& launches();
 size_t allocated();
 /// The driver's version: 12080 is CUDA 12.8; 0: there is none. One older than 13000 does not do.
 void set_driver(int version);
+/// The GPU's compute capability; 9.0 at first.
+void set_capability(int major, int minor);
 /// What cudaMalloc may give in all.
 void set_memory(size_t bytes);
+/// Engines that compute convolutions, the fastest first: "double sums" (the only one at first),
+/// "float sums".
+void set_engines(const std::vector<std::string>& engines);
 
 }  // namespace emulated

@@ -30,9 +30,19 @@ class EngineWithGpu : public testing::Test {
     arguments.insert(arguments.begin(), program_);
     return run_process(arguments, {.folder = folder_.path(), .environment = environment});
   }
+  /// What weights a run has come to.
+  std::string weights(const std::string& name) const {
+    std::ifstream file(folder_ / (name + "/checkpoints/last.safetensors"), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
   Json read(const std::string& name) const {
     std::ifstream file(folder_ / name);
     return Json::parse(file);
+  }
+
+  static void expect_80_columns(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
   }
 
   TemporaryFolder folder_;
@@ -43,9 +53,33 @@ TEST_F(EngineWithGpu, ListsIt) {
   const ProcessResult text = run({"devices"});
   EXPECT_EXIT_CODE(text, 0);
   EXPECT_NE(text.out.find("cuda:0 (default)\n  emulated GPU\n"), std::string::npos) << text.out;
+  expect_80_columns(text.out);
   const Json json = Json::parse(run({"devices", "--json"}).out);
   EXPECT_EQ(json["default"], "cuda:0");
   EXPECT_EQ(json["devices"][1]["compute_capability"], "9.0");
+  EXPECT_EQ(json["devices"][1]["architectures"], "sm_80, sm_90, sm_100, PTX for later ones");
+}
+
+TEST_F(EngineWithGpu, LeavesOutOneThatThisBuildHasNoCodeFor) {
+  const std::map<std::string, std::string> old{{"EMULATED_CAPABILITY", "7.5"}};
+  const std::string reason =
+      "emulated GPU has compute capability 7.5, this build of the engine has code for sm_80, "
+      "sm_90, sm_100, PTX for later ones";
+  const ProcessResult named = run({"run", file_, "--device", "cuda"}, old);
+  EXPECT_EXIT_CODE(named, 8);
+  EXPECT_EQ(named.err, "--device cuda: " + reason + "; use --device cpu or auto\n");
+  const ProcessResult any = run({"run", file_, "--out", folder_ / "run"}, old);
+  EXPECT_EXIT_CODE(any, 0);
+  EXPECT_NE(any.err.find("note: running on the CPU: " + reason + "\n"), std::string::npos)
+      << any.err;
+  const ProcessResult text = run({"devices"}, old);
+  EXPECT_NE(text.out.find("cpu (default)\n"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("  not used            emulated GPU has "), std::string::npos)
+      << text.out;
+  expect_80_columns(text.out);
+  const Json json = Json::parse(run({"devices", "--json"}, old).out);
+  EXPECT_EQ(json["default"], "cpu");
+  EXPECT_EQ(json["devices"][1]["not_used_because"], reason);
 }
 
 TEST_F(EngineWithGpu, TrainsOnItLikeOnTheCpu) {
@@ -70,13 +104,68 @@ TEST_F(EngineWithGpu, GivesTheSameBytesAgainAndAfterAResume) {
   ASSERT_EXIT_CODE(run({"run", file_, "--device", "cuda", "--resume", "--epochs", "2", "--out",
                         folder_ / "three"}),
                    0);
-  const auto weights = [&](const std::string& name) {
-    std::ifstream file(folder_ / (name + "/checkpoints/last.safetensors"), std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
   EXPECT_GT(weights("one").size(), 1000u);
   EXPECT_EQ(weights("one"), weights("two"));
   EXPECT_EQ(weights("one"), weights("three"));
+}
+
+// The engines that the emulation has differ in the bits of their sums.
+TEST_F(EngineWithGpu, ResumesWithTheEnginesOfBefore) {
+  const auto train = [&](const std::string& out, const std::string& engines,
+                         const std::string& cache, std::vector<std::string> more) {
+    more.insert(more.begin(), {"run", file_, "--device", "cuda", "--out", folder_ / out});
+    const ProcessResult result =
+        run(more, {{"EMULATED_ENGINES", engines}, {"XDG_CACHE_HOME", folder_ / cache}});
+    EXPECT_EXIT_CODE(result, 0);
+    return result.err;
+  };
+  const std::string floats_first = "float sums,double sums",
+                    doubles_first = "double sums,float sums";
+  train("floats", floats_first, "cache1", {});
+  train("doubles", doubles_first, "cache2", {});
+  ASSERT_NE(weights("floats"), weights("doubles"));
+
+  // Elsewhere the other engine would be the faster one, but both can be had.
+  train("run", floats_first, "cache1", {"--epochs", "1"});
+  const std::string same =
+      train("run", doubles_first, "cache2", {"--resume", "--set", "train.epochs=2"});
+  EXPECT_EQ(same.find("changed: conv1"), std::string::npos) << same;
+  EXPECT_EQ(weights("run"), weights("floats"));
+
+  // Where it cannot, each is named, once.
+  train("other", floats_first, "cache1", {"--epochs", "1"});
+  const std::string other =
+      train("other", "double sums", "cache2", {"--resume", "--set", "train.epochs=2"});
+  EXPECT_NE(weights("other"), weights("floats"));
+  for (const char* pass :
+       {"forward fp32 x 16x", "backward filter fp32 x 16x", "forward fp32 x 40x"}) {
+    EXPECT_NE(other.find(std::string("changed: conv1: ") + pass), std::string::npos) << other;
+  }
+  EXPECT_NE(other.find("float sums -> double sums: continues, not bit-identical (other code may "
+                       "round differently)"),
+            std::string::npos)
+      << other;
+  const std::string again =
+      train("other", floats_first, "cache1", {"--resume", "--set", "train.epochs=3"});
+  EXPECT_EQ(again.find("changed: conv1"), std::string::npos) << again;
+}
+
+TEST_F(EngineWithGpu, TheCpuHasNoEnginesToChoose) {
+  const std::vector<std::string> command{"run", file_, "--device", "cpu", "--out", folder_ / "cpu"};
+  const auto train = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), command.begin(), command.end());
+    const ProcessResult result = run(more);
+    EXPECT_EXIT_CODE(result, 0);
+    return result.err;
+  };
+  train({"--set", "train.epochs=1"});
+  const std::string resumed = train({"--resume"});
+  EXPECT_NE(resumed.find("changed: train.epochs: 1 -> 2: identical"), std::string::npos) << resumed;
+  EXPECT_EQ(resumed.find("not bit-identical"), std::string::npos) << resumed;
+  std::ifstream state(folder_ / "cpu/checkpoints/last.state.safetensors", std::ios::binary);
+  const std::string content(std::istreambuf_iterator<char>(state), {});
+  EXPECT_NE(content.find("\"classes\""), std::string::npos);
+  EXPECT_EQ(content.find("\"choices\""), std::string::npos);
 }
 
 TEST_F(EngineWithGpu, TrainsInEveryPrecision) {
@@ -140,8 +229,7 @@ TEST_F(EngineWithGpu, ListsTheLaunchesOfAStep) {
   const ProcessResult text = run({"summary", file_, "--device", "cuda", "--target", "h100"});
   ASSERT_EXIT_CODE(text, 0);
   EXPECT_NE(text.out.find("One training step on h100, launch by launch:"), std::string::npos);
-  std::istringstream lines(text.out);
-  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  expect_80_columns(text.out);
   const Json all = Json::parse(run({"summary", file_, "--target", "h100", "--json"}).out);
   ASSERT_GT(all["launches"].size(), 10u);
   EXPECT_EQ(all["launches"][0]["phase"], "gather");

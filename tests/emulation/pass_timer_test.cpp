@@ -24,7 +24,7 @@ TEST(FastestPass, IsARaceOfTheLibraries) {
       libraries.push_back(std::make_unique<MatmulEngines>(device, shape, pass));
       return fastest_pass(device, shape, pass, "versions", std::move(libraries));
     };
-    const std::string loops = fmt::format("convolution {} loops", to_string(pass));
+    const std::string loops = fmt::format("convolution {} double sums", to_string(pass));
     const uint64_t products_before = launches_of("cublasLtMatmul");
     const uint64_t loops_before = launches_of(loops);
     const auto plan = fastest();

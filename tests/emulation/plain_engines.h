@@ -4,7 +4,7 @@
 
 namespace engine {
 
-/// In place of cuDNN's engines: one, "loops", for every convolution.
+/// In place of cuDNN's engines: those of emulated::set_engines(), for every convolution.
 class PlainEngines final : public PassEngines {
  public:
   PlainEngines(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass)

@@ -79,6 +79,8 @@ TrainingState state_at(uint64_t step) {
   state.libraries = "x 1";
   state.threads = 2;
   state.seed = 1;
+  state.choices = {{"stem: forward kernel 3x3, GPU, x 1", "eng41_k2=1_k13=1"},
+                   {"stem: backward filter", "eng5"}};
   return state;
 }
 
@@ -137,6 +139,7 @@ TEST(Checkpoint, EverythingComesBack) {
   EXPECT_EQ(read.data_fingerprint, "abc");
   EXPECT_EQ(read.isa, "AVX2");
   EXPECT_EQ(read.threads, 2);
+  EXPECT_EQ(read.choices, state.choices);
 
   const SavedWeights best = read_weights(folder / run_files::kBest);
   EXPECT_TRUE(same(best.parameters, state.best));
@@ -211,6 +214,15 @@ TEST(Checkpoint, ADamagedNewestFallsBackAndSaysSo) {
     EXPECT_EQ(error.code(), ExitCode::storage);
     EXPECT_NE(std::string(error.what()).find(".prev"), std::string::npos) << error.what();
   }
+}
+
+TEST(Checkpoint, AStateWithoutChoicesIsThatOfAnEngineThatKnewNone) {
+  const Folder folder;
+  TrainingState state = state_at(1);
+  state.choices.clear();
+  folder.store().save(state, true);
+  EXPECT_EQ(read_text(folder / run_files::kState).find("choices"), std::string::npos);
+  EXPECT_TRUE(folder.store().load()->state.choices.empty());
 }
 
 TEST(Checkpoint, AnotherFormatIsNamed) {
@@ -486,6 +498,19 @@ TEST(ResumeCheck, EveryChangeIsIdenticalContinuesOrRefused) {
   now.threads = 7;
   EXPECT_EQ(to_string(check_resume(saved, now).changes[0]),
             "threads: 2 -> 7: continues, not bit-identical (sums are rounded in another order)");
+}
+
+TEST(ResumeCheck, OtherChoicesAreNamed) {
+  Choices saved{{"a: forward", "eng1"}, {"b: forward", "eng2"}};
+  EXPECT_TRUE(
+      adopt_choices(saved, {{"a: forward", "eng1"}, {"a: forward of 7", "eng3"}}).changes.empty());
+  const ResumeCheck check = adopt_choices(saved, {{"a: forward", "eng1"}, {"b: forward", "eng4"}});
+  ASSERT_EQ(check.changes.size(), 1u);
+  EXPECT_EQ(
+      to_string(check.changes[0]),
+      "b: forward: eng2 -> eng4: continues, not bit-identical (other code may round differently)");
+  EXPECT_EQ(saved,
+            (Choices{{"a: forward", "eng1"}, {"a: forward of 7", "eng3"}, {"b: forward", "eng4"}}));
 }
 
 TEST(FlatConfig, IsOneLineAValue) {
