@@ -16,7 +16,8 @@ from acceptance_run import run, start, stop
 # Tests of gpu_acceptance by what they are about, in the order in which they run; what belongs to none is "other ops".
 # Convolutions come last: their plans take most of the time.
 GROUPS = {
-    "networks beside the CPU": ["*GpuNetwork*", "GpuPipeline.*"],
+    "networks beside the CPU": ["*GpuNetwork*"],
+    "random bits and order beside the CPU": ["GpuPipeline.*"],
     "preprocessing": ["Augment.*", "Noise.*", "Pipeline.*", "Smooth.*"],
     "optimizers": ["optimizers.*"],
     "other ops": [],

@@ -47,10 +47,15 @@ def speed(report, programs, deadline, quick):
             rate, step = found["images_per_second"], found["milliseconds_per_step"]
             report.row(what, f"{rate:,.0f} ({step:.3f} ms a step, {50e6 / rate:.1f} ms for 50,000 images)", "",
                        rate > 0, images_per_second=rate, study=None if quick else [precision, batch], bench=found)
-            slowest = sorted(found["nodes"], key=lambda n: -n["forward_ms"] - n["backward_ms"])[:3]
-            print("           most: " + ", ".join(f"{n['node']} {1e3 * (n['forward_ms'] + n['backward_ms']):.0f} us"
-                                                  for n in slowest), flush=True)
+            by_node(report, f"by node, {precision} batch {batch}", found["nodes"])
     peak_memory(report, programs, deadline, quick)
+
+
+def by_node(report, what, nodes):
+    """Where a step's time goes: forward + backward of each node, the slowest first."""
+    slowest = sorted(nodes, key=lambda node: -node["forward_ms"] - node["backward_ms"])
+    report.row(what, ", ".join(f"{node['node']} {1e3 * node['forward_ms']:.0f} + {1e3 * node['backward_ms']:.0f} us"
+                               for node in slowest), "", True, detail=True)
 
 
 def cold_start(report, programs, deadline, quick):
