@@ -82,10 +82,10 @@ TEST(kernels, stem_takes_the_first_of_equals_and_shows_nan) {
                                     "pool_kernel": 2, "pool_stride": 2})",
                   .inputs = {{2, 2, 5, 1}}};
   RowInputs inputs = make_inputs(row, true);
-  inputs.values.x[0] = {3,  1,  5,  0,   9,  //
-                        3,  3,  -1, 5,   8,  //
-                        -1, -2, 6,  nan, 1,  //
-                        -3, 0,  7,  1,   1};
+  inputs.values.x[0] = {3,  1,  5,  0, 9,    //
+                        3,  3,  -1, 5, 8,    //
+                        -1, -2, 6,  1, nan,  //
+                        -3, 0,  7,  1, 1};
   inputs.values.parameters = {{1, 0}, {0}};
   inputs.dy = {2, 4, 8, 16};
   const std::unique_ptr<Op> op = configure_op(row.op, row.attributes);
