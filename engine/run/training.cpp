@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/core/error.h"
+#include "engine/core/permutation.h"
 
 namespace engine {
 namespace {
@@ -65,8 +66,8 @@ void Training::begin_epoch(uint32_t epoch) {
   std::vector<int32_t> order;
   const int64_t count = train_->count();
   if (experiment_.train.shuffle) {
-    order = permutation(count, static_cast<uint32_t>(experiment_.seed),
-                        random_stream("shuffle", "train"), epoch);
+    order = permutation(
+        count, {static_cast<uint32_t>(experiment_.seed), random_stream("shuffle", "train")}, epoch);
   } else {
     order.resize(static_cast<size_t>(count));
     std::iota(order.begin(), order.end(), 0);
