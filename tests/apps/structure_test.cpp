@@ -51,6 +51,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
       {"nvtx3/", {"engine/cuda/"}},
+      {"cub/", {"engine/cuda/sort_pairs_cub.cu"}},
   };
   return rules;
 }

@@ -187,6 +187,18 @@ TEST(EmulatedNetwork, EvaluatesEverySetThatItIsGiven) {
   Evaluated cpu(pair.cpu), gpu(pair.gpu);
   auto on_cpu = cpu.prepare(8), on_gpu = gpu.prepare(8);
   expect_same_evaluation(gpu, *on_gpu, cpu, *on_cpu);
+  const auto other_on_cpu = cpu.prepare(8, 50), other_on_gpu = gpu.prepare(8, 50);
+  EXPECT_GT(relative_error(cpu.executor->logits(*on_cpu), cpu.executor->logits(*other_on_cpu)),
+            1e-3);
+  const auto logits_of_both = [](Evaluated& each, const PreparedSet& one, const PreparedSet& two) {
+    std::vector<float> both = each.executor->logits(one);
+    const std::vector<float> second = each.executor->logits(two);
+    both.insert(both.end(), second.begin(), second.end());
+    return both;
+  };
+  EXPECT_LT(relative_error(logits_of_both(gpu, *on_gpu, *other_on_gpu),
+                           logits_of_both(cpu, *on_cpu, *other_on_cpu)),
+            1e-5);
   for (const int64_t count : {8, 7, 23, 5}) {  // larger ones move the order of rows
     on_cpu.reset();
     on_gpu.reset();
