@@ -16,6 +16,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/keys.h"
+#include "engine/core/random.h"
 #include "engine/core/step.h"
 #include "engine/core/tensor.h"
 
@@ -55,9 +56,16 @@ struct ImageSet {
 /// A split ready for use in device memory.
 class PreparedSet {
  public:
+  PreparedSet() = default;
+  PreparedSet(const PreparedSet&) = delete;
   virtual ~PreparedSet() = default;
   virtual int64_t count() const = 0;
   virtual size_t bytes() const = 0;
+  /// Belongs to this set alone, also when another one comes to lie at its address later.
+  std::weak_ptr<const void> identity() const { return identity_; }
+
+ private:
+  std::shared_ptr<const void> identity_ = std::make_shared<char>();
 };
 
 struct PipelineSetup {
@@ -85,6 +93,11 @@ class Pipeline {
   /// and at are device memory; position and epoch are at's.
   virtual void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
                       const TensorView& batch, int32_t* labels, int32_t* samples) = 0;
+  /// at's position moves on by so many rows: the end of a batch that no optimizer ends.
+  virtual void advance(StepState* at, int64_t rows) = 0;
+  /// Puts permutation(count, random, epoch) (engine/core/permutation.h) into order, in device
+  /// memory. Allocates scratch memory only for more rows than ever before; waits for nothing.
+  virtual void shuffle(int64_t count, RandomKey random, uint32_t epoch, int32_t* order) = 0;
 };
 
 using PipelineFactory = std::unique_ptr<Pipeline> (*)(const PipelineSetup&);

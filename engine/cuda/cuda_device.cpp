@@ -6,6 +6,7 @@
 #include "engine/cuda/check.h"
 #include "engine/cuda/launch_timer.h"
 #include "engine/cuda/plan_cache.h"
+#include "engine/cuda/staging.h"
 
 namespace engine {
 
@@ -97,18 +98,17 @@ void CudaDevice::release(void* memory) noexcept {
   cudaFree(memory);  // waits for what is queued
 }
 
+Staging& CudaDevice::staging() {
+  if (!staging_) staging_ = std::make_unique<Staging>();
+  return *staging_;
+}
+
 void CudaDevice::copy_to_device(void* device, const void* host, size_t bytes) {
-  if (!bytes) return;
-  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_),
-        "copying to the GPU");
-  synchronize();
+  if (bytes) staging().to_device(device, host, bytes, stream_);
 }
 
 void CudaDevice::copy_to_host(void* host, const void* device, size_t bytes) {
-  if (!bytes) return;
-  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_),
-        "copying from the GPU");
-  synchronize();
+  if (bytes) staging().to_host(host, device, bytes, stream_);
 }
 
 void CudaDevice::copy(void* to, const void* from, size_t bytes) {

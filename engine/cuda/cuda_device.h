@@ -14,6 +14,7 @@ namespace engine {
 class EngineTimer;     // engine/cuda/plan_cache.h
 class LaunchTimer;     // engine/cuda/launch_timer.h
 class PlanCache;       // engine/cuda/plan_cache.h
+class Staging;         // engine/cuda/staging.h
 struct DeviceProfile;  // engine/cuda/device_profiles.h
 
 /// What a library keeps for a device, such as its handle.
@@ -91,6 +92,8 @@ class CudaDevice : public Device {
   [[noreturn]] static void out_of_memory(size_t bytes, size_t free, size_t total);
 
  private:
+  Staging& staging();
+
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
@@ -101,6 +104,7 @@ class CudaDevice : public Device {
   const DeviceProfile* profile_ = nullptr;
   std::unique_ptr<LaunchList> list_;
   std::unique_ptr<LaunchTimer> timer_;
+  std::unique_ptr<Staging> staging_;  ///< made by the first copy that needs it
 };
 
 /// The device of a kernel's setup, which the registry's tables make sure is a GPU.

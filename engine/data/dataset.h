@@ -63,7 +63,4 @@ struct Split {
 /// nothing twice.
 Split split_dataset(Dataset&& dataset, double validation, uint32_t seed);
 
-/// The permutation of [0, count) for an epoch: indices sorted by 64-bit Philox keys.
-std::vector<int32_t> permutation(int64_t count, uint32_t seed, uint32_t stream, uint32_t epoch);
-
 }  // namespace engine

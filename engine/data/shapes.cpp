@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "engine/core/random.h"
+#include "engine/core/permutation.h"
 #include "engine/data/sources.h"
 #include "engine/data/threads.h"
 
@@ -190,7 +190,7 @@ void draw_set(ImageSet& set, int32_t first_sample, uint32_t seed, int threads,
   const RandomKey key{seed, random_stream("data", "shapes")};
   const int64_t count = set.shape.n, bytes = set.shape.per_sample();
   // Equally many of each class, in an order that tells nothing.
-  const auto order = permutation(count, seed, random_stream("data.shapes", name), 0);
+  const auto order = permutation(count, {seed, random_stream("data.shapes", name)}, 0);
   allocate_pixels(set, set.shape);
   set.labels.resize(count);
   for (int64_t i = 0; i < count; ++i)

@@ -1,34 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "engine/core/error.h"
-#include "engine/core/random.h"
+#include "engine/core/permutation.h"
 #include "engine/data/dataset.h"
 #include "engine/data/sources.h"
 #include "engine/data/threads.h"
 
 namespace engine {
-
-std::vector<int32_t> permutation(int64_t count, uint32_t seed, uint32_t stream, uint32_t epoch) {
-  struct Item {
-    uint64_t key;
-    int32_t index;
-  };
-  const RandomKey random{seed, stream};
-  std::vector<Item> items(count);
-  for (int64_t i = 0; i < count; ++i) {
-    const Philox4 words = random.draw(static_cast<uint32_t>(i), epoch, 0);
-    items[i] = {uint64_t{words.word[1]} << 32 | words.word[0], static_cast<int32_t>(i)};
-  }
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
-    return a.key != b.key ? a.key < b.key : a.index < b.index;
-  });
-  std::vector<int32_t> order(count);
-  for (int64_t i = 0; i < count; ++i) order[i] = items[i].index;
-  return order;
-}
 
 namespace {
 
@@ -64,13 +44,13 @@ Split split_dataset(Dataset&& dataset, double validation, uint32_t seed) {
   Split split;
   {
     const ImageSet all = std::move(dataset.train);
-    const auto order = permutation(count, seed, random_stream("data", "split"), 0);
+    const auto order = permutation(count, {seed, random_stream("data", "split")}, 0);
     split.train = select(all, order, 0, count - kept);
     split.validation = select(all, order, count - kept, count);
   }
   ImageSet test = std::move(dataset.test);
   if (std::is_sorted(test.labels.begin(), test.labels.end())) {
-    const auto order = permutation(test.shape.n, seed, random_stream("data", "test"), 0);
+    const auto order = permutation(test.shape.n, {seed, random_stream("data", "test")}, 0);
     split.test = select(test, order, 0, test.shape.n);
   } else {
     split.test = std::move(test);

@@ -115,7 +115,24 @@ void Executor::Impl::prepare() {
 }
 
 void Executor::Impl::forget_recordings() {
-  for (Held& held : programs) held.step.reset();
+  for (Held& held : programs) held.recording.reset();
+}
+
+Executor::Impl::Held& Executor::Impl::held(const Program& program) {
+  return *std::find_if(programs.begin(), programs.end(),
+                       [&](const Held& each) { return each.program.get() == &program; });
+}
+
+bool Executor::Impl::Held::has_recorded(const PreparedSet& of, bool loss) const {
+  const std::weak_ptr<const void> other = of.identity();
+  const bool same_set = !set.owner_before(other) && !other.owner_before(set);
+  return recording && same_set && with_loss == loss;
+}
+
+void Executor::Impl::Held::keep(std::unique_ptr<Recording> made, const PreparedSet& of, bool loss) {
+  recording = std::move(made);
+  set = of.identity();
+  with_loss = loss;
 }
 
 void Executor::Impl::require_loss() const {
@@ -132,6 +149,10 @@ void Executor::Impl::require_loss() const {
 void Executor::Impl::require_training() const {
   if (!optimizer) fail(ExitCode::internal, "this executor was made without an optimizer");
   require_loss();
+}
+
+void Executor::Impl::require_pipeline() const {
+  if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
 }
 
 StepState Executor::Impl::read(const Buffer& buffer) const {

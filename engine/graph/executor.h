@@ -64,6 +64,8 @@ class Executor {
 
   /// Fixes the rows of this epoch: all of them, in this order. Resets the sums and the position.
   void begin_epoch(const PreparedSet& set, std::span<const int32_t> order, uint32_t epoch);
+  /// The same in the order of Pipeline::shuffle, which the device makes by itself.
+  void begin_epoch(const PreparedSet& set, RandomKey shuffle, uint32_t epoch);
   /// Up to steps training steps of the epoch; learning_rate gives the rate of a step (counted over
   /// all epochs). Returns the steps done; 0 at the end of the epoch. Stops early when
   /// state().nonfinite is set.

@@ -128,7 +128,7 @@ std::string Executor::find_nonfinite() {
   impl.write(impl.evaluation_state,
              {.epoch = now.epoch, .step = now.step, .position = now.position});
   impl.point(program, impl.evaluation_state, true);
-  impl.gather(*impl.set, impl.order, 0, impl.evaluation_state, program);
+  impl.gather(*impl.set, impl.order, impl.evaluation_state, program);
   impl.keep_state_parameters();
   std::string found = Finder(program, impl.device, impl.store).find();
   impl.restore_state_parameters();

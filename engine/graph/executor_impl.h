@@ -1,6 +1,6 @@
 #pragma once
 
-// What executor.cpp, executor_step.cpp and executor_diagnose.cpp share.
+// What the executor's sources share.
 
 #include <functional>
 #include <memory>
@@ -12,6 +12,10 @@
 
 namespace engine {
 
+constexpr size_t bytes_of(int64_t elements) {
+  return static_cast<size_t>(elements) * sizeof(float);
+}
+
 struct Executor::Impl {
   explicit Impl(const ExecutorSetup& setup);
 
@@ -22,21 +26,26 @@ struct Executor::Impl {
   void prepare();
   void require_loss() const;
   void require_training() const;
+  void require_pipeline() const;
 
   /// Points a program's kernels at a state and the rows in labels and samples.
   void point(Program& program, Buffer& state, bool labels);
   StepState read(const Buffer& state) const;
   void write(Buffer& state, const StepState& value);
+  static Totals totals_of(const StepState& state);
 
+  /// Room in device memory; recordings of the memory that was there before are forgotten.
+  void ensure(Buffer& buffer, size_t bytes);
+  /// Fixes the epoch, whose rows lie in order.
+  void start_epoch(const PreparedSet& of, int64_t count, uint32_t epoch);
   /// All that training an epoch of so many rows takes is there: programs, bound and recorded, and
   /// memory.
   void prepare_epoch(int64_t rows);
   Program& training_program(int64_t rows) { return program(rows, Mode::training); }
   /// One whole step on rows of the epoch, from the gather to the update, as something to replay.
   Recording& recorded_step(int64_t rows);
-  /// Rows of order from first plus at's position on.
-  void gather(const PreparedSet& set, const Buffer& order, int64_t first, const Buffer& at,
-              Program& program);
+  /// Rows of order from at's position on.
+  void gather(const PreparedSet& set, const Buffer& order, const Buffer& at, Program& program);
   void copy_batch(std::span<const float> images, std::span<const int32_t> labels, Program& program);
 
   /// The learning rates of the next steps go to the device; nonfinite is reset.
@@ -48,7 +57,10 @@ struct Executor::Impl {
   void keep_state_parameters();
   void restore_state_parameters();
 
-  /// Runs a set through evaluation programs; each is called with first row and count after forward.
+  /// A batch of evaluation as something to replay: takes the rows at the position of
+  /// evaluation_state and moves it on.
+  Recording& recorded_evaluation(Program& program, const PreparedSet& set, bool with_loss);
+  /// Runs a set through evaluation programs; after each batch's forward its program is passed on.
   template <class After>
   void for_each_evaluation_batch(const PreparedSet& set, bool with_loss, const After& after);
   std::vector<float> read_logits(Program& program) const;
@@ -77,8 +89,14 @@ struct Executor::Impl {
   struct Held {
     std::unique_ptr<Program> program;
     uint64_t used = 0;
-    std::unique_ptr<Recording> step;  ///< null until it is needed, and when memory has moved
+    std::unique_ptr<Recording> recording;  ///< null until it is needed, and when memory has moved
+    std::weak_ptr<const void> set;         ///< whose rows the recording gathers
+    bool with_loss = false;
+
+    bool has_recorded(const PreparedSet& of, bool loss) const;
+    void keep(std::unique_ptr<Recording> made, const PreparedSet& of, bool loss);
   };
+  Held& held(const Program& program);
   void forget_recordings();
   std::vector<Held> programs;
   uint64_t uses = 0;

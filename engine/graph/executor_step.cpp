@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -8,27 +7,6 @@
 #include "engine/graph/executor_impl.h"
 
 namespace engine {
-namespace {
-
-constexpr size_t bytes_of(int64_t elements) {
-  return static_cast<size_t>(elements) * sizeof(float);
-}
-
-void ensure(Device& device, Buffer& buffer, size_t bytes) {
-  if (buffer.bytes() >= bytes) return;
-  buffer = Buffer();
-  buffer = Buffer(device, bytes);
-}
-
-Totals totals_of(const StepState& state) {
-  if (state.seen == 0) return {};
-  const auto seen = static_cast<double>(state.seen);
-  return {.loss = state.loss_sum / seen,
-          .accuracy = static_cast<double>(state.correct) / seen,
-          .samples = state.seen};
-}
-
-}  // namespace
 
 void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
   program.args() = {.state = static_cast<StepState*>(to.data()),
@@ -37,11 +15,11 @@ void Executor::Impl::point(Program& program, Buffer& to, bool with_labels) {
                     .training = program.training()};
 }
 
-void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, int64_t begin,
-                            const Buffer& at, Program& program) {
-  if (!pipeline) fail(ExitCode::internal, "this executor was made without a pipeline");
+void Executor::Impl::gather(const PreparedSet& from, const Buffer& rows_of, const Buffer& at,
+                            Program& program) {
+  require_pipeline();
   const DeviceRange range(device, "gather");
-  pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()) + begin,
+  pipeline->gather(from, static_cast<const int32_t*>(rows_of.data()),
                    static_cast<const StepState*>(at.data()), program.input(),
                    static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
 }
@@ -114,16 +92,23 @@ void Executor::Impl::step(Program& program, int64_t advance) {
 
 Recording& Executor::Impl::recorded_step(int64_t count) {
   Program& program = training_program(count);
-  const auto held = std::find_if(programs.begin(), programs.end(),
-                                 [&](const Held& each) { return each.program.get() == &program; });
-  if (!held->step) {
-    held->step = device.record([this, &program, count] {
+  Held& kept = held(program);
+  if (!kept.has_recorded(*set, true)) {
+    const auto work = [this, &program, count] {
       point(program, state, true);
-      gather(*set, order, 0, state, program);
+      gather(*set, order, state, program);
       step(program, count);
-    });
+    };
+    kept.keep(device.record(work), *set, true);
   }
-  return *held->step;
+  return *kept.recording;
+}
+
+void Executor::Impl::ensure(Buffer& buffer, size_t bytes) {
+  if (buffer.bytes() >= bytes) return;
+  forget_recordings();
+  buffer = Buffer();
+  buffer = Buffer(device, bytes);
 }
 
 void Executor::Impl::prepare_epoch(int64_t rows_left) {
@@ -131,10 +116,7 @@ void Executor::Impl::prepare_epoch(int64_t rows_left) {
   if (rows_left % batch != 0) program(rows_left % batch, Mode::training);
   prepare();
   const int64_t steps = (rows_left + batch - 1) / batch;
-  if (learning_rates.bytes() < bytes_of(steps)) {
-    ensure(device, learning_rates, bytes_of(steps));
-    forget_recordings();
-  }
+  ensure(learning_rates, bytes_of(steps));
   learning_rates_on_host.reserve(static_cast<size_t>(steps));
   if (rows_left >= batch) recorded_step(batch);
   if (rows_left % batch != 0) recorded_step(rows_left % batch);
@@ -148,17 +130,33 @@ void Executor::begin_epoch(const PreparedSet& set, std::span<const int32_t> orde
       fail(ExitCode::internal, "row {} is not in a set of {}", row, set.count());
     }
   }
-  ensure(impl.device, impl.order, order.size_bytes());
-  impl.forget_recordings();  // they read the set and the order of the epoch before
-  impl.set = &set;
-  impl.rows = static_cast<int64_t>(order.size());
+  impl.ensure(impl.order, order.size_bytes());
   impl.device.copy_to_device(impl.order.data(), order.data(), order.size_bytes());
-  const StepState old = impl.read(impl.state);
-  impl.write(impl.state, {.epoch = epoch,
-                          .step = old.step,
-                          .learning_rate = old.learning_rate,
-                          .gradient_norm = old.gradient_norm});
-  impl.prepare_epoch(impl.rows);
+  impl.start_epoch(set, static_cast<int64_t>(order.size()), epoch);
+}
+
+void Executor::begin_epoch(const PreparedSet& set, RandomKey shuffle, uint32_t epoch) {
+  Impl& impl = *impl_;
+  impl.require_training();
+  impl.require_pipeline();
+  const int64_t count = set.count();
+  impl.ensure(impl.order, bytes_of(count));
+  {
+    const DeviceRange range(impl.device, "shuffle");
+    impl.pipeline->shuffle(count, shuffle, epoch, static_cast<int32_t*>(impl.order.data()));
+  }
+  impl.start_epoch(set, count, epoch);
+}
+
+void Executor::Impl::start_epoch(const PreparedSet& of, int64_t count, uint32_t epoch) {
+  set = &of;
+  rows = count;
+  const StepState old = read(state);
+  write(state, {.epoch = epoch,
+                .step = old.step,
+                .learning_rate = old.learning_rate,
+                .gradient_norm = old.gradient_norm});
+  prepare_epoch(rows);
 }
 
 int64_t Executor::train(int64_t steps, const std::function<double(uint64_t)>& learning_rate) {
@@ -182,79 +180,7 @@ int64_t Executor::train(int64_t steps, const std::function<double(uint64_t)>& le
 }
 
 Totals Executor::totals() const {
-  return totals_of(impl_->read(impl_->state));
-}
-
-template <class After>
-void Executor::Impl::for_each_evaluation_batch(const PreparedSet& from, bool with_loss,
-                                               const After& after) {
-  const int64_t count = from.count();
-  const bool full = count >= evaluation_batch;
-  const int64_t tail = count % evaluation_batch;
-  if (full) program(evaluation_batch, Mode::evaluation);
-  if (tail != 0) program(tail, Mode::evaluation);
-  prepare();
-  if (evaluation_order.bytes() < bytes_of(count)) {
-    std::vector<int32_t> rows_of(static_cast<size_t>(count));
-    std::iota(rows_of.begin(), rows_of.end(), 0);
-    ensure(device, evaluation_order, bytes_of(count));
-    device.copy_to_device(evaluation_order.data(), rows_of.data(), bytes_of(count));
-  }
-  for (int64_t begin = 0; begin < count; begin += evaluation_batch) {
-    Program& now = program(std::min(evaluation_batch, count - begin), Mode::evaluation);
-    point(now, evaluation_state, with_loss);
-    // The state of evaluation stays at position 0 of epoch 0: what it draws, and so its figures,
-    // can be compared and repeated.
-    gather(from, evaluation_order, begin, evaluation_state, now);
-    now.forward(with_loss);
-    after(now);
-  }
-}
-
-Totals Executor::evaluate(const PreparedSet& set) {
-  Impl& impl = *impl_;
-  impl.require_loss();
-  impl.write(impl.evaluation_state, {});
-  impl.for_each_evaluation_batch(set, true, [](Program&) {});
-  return totals_of(impl.read(impl.evaluation_state));
-}
-
-std::vector<float> Executor::Impl::read_logits(Program& program) const {
-  const TensorView view = program.logits();
-  return read_floats(device, view.data, static_cast<size_t>(view.shape.pixels() * view.pitch),
-                     view.dtype);
-}
-
-std::vector<float> Executor::logits(const PreparedSet& set) {
-  std::vector<float> all;
-  impl_->write(impl_->evaluation_state, {});
-  impl_->for_each_evaluation_batch(set, false, [&](Program& program) {
-    const std::vector<float> some = impl_->read_logits(program);
-    all.insert(all.end(), some.begin(), some.end());
-  });
-  return all;
-}
-
-std::vector<float> Executor::logits(std::span<const float> images, int64_t count) {
-  Impl& impl = *impl_;
-  const int64_t each = impl.image.per_sample();
-  if (static_cast<int64_t>(images.size()) != count * each) {
-    fail(ExitCode::internal, "expected {} images of {}", count, to_string(impl.image));
-  }
-  std::vector<float> all;
-  for (int64_t begin = 0; begin < count; begin += impl.evaluation_batch) {
-    const int64_t size = std::min(impl.evaluation_batch, count - begin);
-    Program& program = impl.program(size, Mode::evaluation);
-    impl.prepare();
-    impl.point(program, impl.evaluation_state, false);
-    impl.copy_batch(
-        images.subspan(static_cast<size_t>(begin * each), static_cast<size_t>(size * each)), {},
-        program);
-    program.forward(false);
-    const std::vector<float> some = impl.read_logits(program);
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  return all;
+  return Impl::totals_of(impl_->read(impl_->state));
 }
 
 double Executor::gradients(std::span<const float> images, std::span<const int32_t> labels,
@@ -273,7 +199,7 @@ double Executor::gradients(std::span<const float> images, std::span<const int32_
   program.backward();
   impl.restore_state_parameters();
   gradients = impl.store.export_gradients();
-  return totals_of(impl.read(impl.evaluation_state)).loss;
+  return Impl::totals_of(impl.read(impl.evaluation_state)).loss;
 }
 
 double Executor::step_on(std::span<const float> images, std::span<const int32_t> labels,

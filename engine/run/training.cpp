@@ -63,16 +63,15 @@ double Training::rate(uint64_t step) const {
 
 /// The order of an epoch is a function of (seed, epoch): a position is all that a resume needs.
 void Training::begin_epoch(uint32_t epoch) {
-  std::vector<int32_t> order;
-  const int64_t count = train_->count();
   if (experiment_.train.shuffle) {
-    order = permutation(count, static_cast<uint32_t>(experiment_.seed),
-                        random_stream("shuffle", "train"), epoch);
+    const RandomKey shuffle{static_cast<uint32_t>(experiment_.seed),
+                            random_stream("shuffle", "train")};
+    executor_->begin_epoch(*train_, shuffle, epoch);
   } else {
-    order.resize(static_cast<size_t>(count));
+    std::vector<int32_t> order(static_cast<size_t>(train_->count()));
     std::iota(order.begin(), order.end(), 0);
+    executor_->begin_epoch(*train_, order, epoch);
   }
-  executor_->begin_epoch(*train_, order, epoch);
   if (mid_epoch_) executor_->set_state(state_.step);
   mid_epoch_ = false;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "engine/core/permutation.h"
 #include "engine/cpu/parallel.h"
 #include "kernels/image/grayscale.h"
 #include "kernels/image/image_runner_cpu.h"
@@ -68,6 +69,11 @@ class CpuPipeline : public Pipeline {
   std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) override;
   void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
               const TensorView& batch, int32_t* labels, int32_t* samples) override;
+  void advance(StepState* at, int64_t rows) override { at->position += rows; }
+  void shuffle(int64_t count, RandomKey random, uint32_t epoch, int32_t* order) override {
+    const std::vector<int32_t> rows = permutation(count, random, epoch);
+    std::copy(rows.begin(), rows.end(), order);
+  }
 
  private:
   std::unique_ptr<ImageStep> make(size_t i, std::span<const double> statistics) const;

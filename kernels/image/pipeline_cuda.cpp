@@ -5,6 +5,7 @@
 #include "kernels/image/image_runner_cuda.h"
 #include "kernels/image/image_set_cuda.h"
 #include "kernels/image/pipeline.h"
+#include "kernels/image/shuffle_cuda.h"
 
 namespace engine {
 namespace {
@@ -30,6 +31,7 @@ class CudaPipeline : public Pipeline {
         device_(as_cuda(setup.device)),
         order_(order_stages(setup.stages, setup.image)),
         runner_(device_, largest_image(), most_works()),
+        shuffle_(device_),
         stages_(setup.stages.size()) {
     for (size_t i = 0; i < stages_.size(); ++i) make(i, {});
   }
@@ -41,6 +43,10 @@ class CudaPipeline : public Pipeline {
   std::unique_ptr<PreparedSet> prepare(const ImageSet& images, bool training) override;
   void gather(const PreparedSet& set, const int32_t* order, const StepState* at,
               const TensorView& batch, int32_t* labels, int32_t* samples) override;
+  void advance(StepState* at, int64_t rows) override { advance_cuda(device_, at, rows); }
+  void shuffle(int64_t count, RandomKey random, uint32_t epoch, int32_t* order) override {
+    shuffle_.run(count, random, epoch, order);
+  }
 
  private:
   struct MadeStage {
@@ -65,6 +71,7 @@ class CudaPipeline : public Pipeline {
   CudaDevice& device_;
   StageOrder order_;
   ImageRunnerCuda runner_;
+  ShuffleCuda shuffle_;
   std::vector<MadeStage> stages_;
   std::vector<double> statistics_;
 };

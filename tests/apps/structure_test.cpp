@@ -52,6 +52,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"cudnn", {"engine/cuda/"}},
       {"cublas", {"engine/cuda/"}},
       {"nvtx3/", {"engine/cuda/"}},
+      {"cub/", {"engine/cuda/sort_pairs_cub.cu"}},
   };
   return rules;
 }

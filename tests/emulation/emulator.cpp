@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -28,7 +29,9 @@ struct Machine {
   int major = 9, minor = 0;
   bool capturing = false;
   std::FILE* log = nullptr;
-  std::map<void*, size_t> memory;
+  std::map<void*, size_t> memory, host_memory;  ///< of cudaMalloc, of cudaMallocHost
+  std::deque<std::function<void()>> copies;     ///< from and to host_memory, that nobody waited for
+  uint64_t copied = 0;                          ///< copies that are no longer among those
   size_t allocated = 0, capacity = size_t{2} << 30;
 };
 
@@ -48,13 +51,26 @@ void run_now(const std::string& kernel, const void* function, dim3 grid, dim3 si
   if (!problem.empty()) throw std::runtime_error(kernel + ": " + problem);
 }
 
-/// Inside of memory that cudaMalloc has given, or just behind it.
-bool is_device_address(uintptr_t address) {
-  const auto& memory = machine().memory;
+/// Inside of memory that cudaMalloc or cudaMallocHost has given, or just behind it.
+bool is_inside(const std::map<void*, size_t>& memory, uintptr_t address) {
   auto next = memory.upper_bound(reinterpret_cast<void*>(address));
   if (next == memory.begin()) return false;
   --next;
   return address <= reinterpret_cast<uintptr_t>(next->first) + next->second;
+}
+
+bool is_page_locked(const void* memory) {
+  return is_inside(machine().host_memory, reinterpret_cast<uintptr_t>(memory));
+}
+
+/// Does the copies that are under way: the first so many of all, or all.
+void finish_copies(uint64_t until = UINT64_MAX) {
+  Machine& m = machine();
+  while (!m.copies.empty() && m.copied < until) {
+    if (m.lost == cudaSuccess) m.copies.front()();
+    m.copies.pop_front();
+    ++m.copied;
+  }
 }
 
 /// Whether this process has memory there.
@@ -102,6 +118,11 @@ const std::map<std::string, Launches>& launches() {
 size_t allocated() {
   return machine().allocated;
 }
+size_t page_locked() {
+  size_t bytes = 0;
+  for (const auto& [address, size] : machine().host_memory) bytes += size;
+  return bytes;
+}
 void set_driver(int version) {
   machine().driver = version;
 }
@@ -117,6 +138,7 @@ void set_memory(size_t bytes) {
 
 using emulated::enter;
 using emulated::enter_uncaptured;
+using emulated::finish_copies;
 using emulated::machine;
 
 /// What a stream does while it is captured; otherwise it only has an address.
@@ -126,6 +148,7 @@ struct CUstream_st {
 };
 struct CUevent_st {
   std::chrono::steady_clock::time_point at;
+  uint64_t copies = 0;  ///< that come before it
 };
 struct CUgraph_st {
   std::vector<std::function<void()>> work;
@@ -142,6 +165,7 @@ cudaError_t now_or_later(const std::string& call, cudaStream_t stream, Work work
   if (stream && stream->capturing) {
     stream->recorded.push_back(std::move(work));
   } else {
+    finish_copies();
     work();
   }
   return cudaSuccess;
@@ -158,7 +182,7 @@ cudaError_t run(cudaStream_t stream, const std::string& name, const void* functi
 void expect_device_memory(const std::string& kernel, const void* argument) {
   const std::lock_guard lock(machine().mutex);
   const auto address = reinterpret_cast<uintptr_t>(argument);
-  if (address != 0 && !is_device_address(address) && is_mapped(address)) {
+  if (address != 0 && !is_inside(machine().memory, address) && is_mapped(address)) {
     throw std::runtime_error(kernel + ": an argument points to memory of the host");
   }
 }
@@ -215,12 +239,26 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 }
 cudaError_t cudaFree(void* memory) {
   auto& m = machine();
+  finish_copies();
   const auto found = m.memory.find(memory);
   if (found == m.memory.end()) return m.last = cudaErrorInvalidValue;
   m.allocated -= found->second;
   m.memory.erase(found);
   std::free(memory);
   return enter_uncaptured("cudaFree");
+}
+cudaError_t cudaMallocHost(void** memory, size_t bytes) {
+  if (const cudaError_t error = enter_uncaptured("cudaMallocHost")) return error;
+  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  std::memset(*memory, 0xff, bytes);
+  machine().host_memory[*memory] = bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* memory) {
+  finish_copies();
+  if (!machine().host_memory.erase(memory)) return machine().last = cudaErrorInvalidValue;
+  std::free(memory);
+  return enter_uncaptured("cudaFreeHost");
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *total = machine().capacity;
@@ -229,7 +267,12 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return now_or_later("cudaMemcpyAsync", stream, [=] { std::memcpy(to, from, bytes); });
+  const auto copy = [=] { std::memcpy(to, from, bytes); };
+  const bool late = emulated::is_page_locked(to) || emulated::is_page_locked(from);
+  if (!late || stream->capturing) return now_or_later("cudaMemcpyAsync", stream, copy);
+  if (const cudaError_t error = enter("cudaMemcpyAsync")) return error;
+  machine().copies.push_back(copy);
+  return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
   return now_or_later("cudaMemsetAsync", stream, [=] { std::memset(memory, value, bytes); });
@@ -240,14 +283,22 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  finish_copies();
   delete stream;
   return enter("cudaStreamDestroy");
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return enter_uncaptured("cudaStreamSynchronize");
+  if (const cudaError_t error = enter_uncaptured("cudaStreamSynchronize")) return error;
+  finish_copies();
+  return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   if (const cudaError_t error = enter("cudaEventCreate")) return error;
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  if (const cudaError_t error = enter("cudaEventCreateWithFlags")) return error;
   *event = new CUevent_st;
   return cudaSuccess;
 }
@@ -257,7 +308,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   event->at = std::chrono::steady_clock::now();
+  event->copies = machine().copied + machine().copies.size();
   return enter("cudaEventRecord");
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (const cudaError_t error = enter_uncaptured("cudaEventSynchronize")) return error;
+  finish_copies(event->copies);
+  return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   *milliseconds = std::chrono::duration<float, std::milli>(end->at - start->at).count();
@@ -291,6 +348,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
   if (const cudaError_t error = enter("cudaGraphLaunch")) return error;
+  finish_copies();
   for (const auto& work : executable->work) work();
   return cudaSuccess;
 }

@@ -48,6 +48,8 @@ struct Launches {
 const std::map<std::string, Launches>& launches();
 /// Bytes that cudaMalloc has given and cudaFree has not had back.
 size_t allocated();
+/// The same of cudaMallocHost and cudaFreeHost.
+size_t page_locked();
 /// The driver's version: 12080 is CUDA 12.8; 0: there is none. One older than 13000 does not do.
 void set_driver(int version);
 /// The GPU's compute capability; 9.0 at first.

@@ -48,12 +48,14 @@ nlohmann::json experiment() {
 }
 
 bool allocates(const std::string& call) {
-  return call == "cudaMalloc" || call == "cudaGraphInstantiate" || call == "cudaGraphLaunch";
+  return call == "cudaMalloc" || call == "cudaMallocHost" || call == "cudaGraphInstantiate" ||
+         call == "cudaGraphLaunch";
 }
 /// Nothing can be told of their failures, and nothing needs to be: what they give back is not used
 /// again. When the GPU is lost, the next call says so.
 bool gives_back(const std::string& call) {
-  return call == "cudaFree" || call == "cudaGraphExecDestroy" || call == "cudaGraphDestroy" ||
+  return call == "cudaFree" || call == "cudaFreeHost" || call == "cudaEventDestroy" ||
+         call == "cudaGraphExecDestroy" || call == "cudaGraphDestroy" ||
          call == "cudaStreamDestroy" || call == "cudaGetLastError";
 }
 

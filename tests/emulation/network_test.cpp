@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "engine/cpu/cpu_device.h"
 #include "kernels/register.h"
@@ -130,6 +131,17 @@ TEST(EmulatedNetwork, TheStudysGradientsAreTheCpusInBf16) {
   expect_near(ours, theirs, 0.2);
 }
 
+ImageSet some_images(const SmallNetwork& network, int64_t count, int32_t first = 0) {
+  ImageSet images{.shape = network.image.with_batch(count)};
+  images.pixels.resize(static_cast<size_t>(images.shape.elements()));
+  for (size_t i = 0; i < images.pixels.size(); ++i) images.pixels[i] = (i * i * 37 + first) % 251;
+  for (int32_t i = 0; i < count; ++i) {
+    images.labels.push_back(i * 7 % static_cast<int32_t>(network.context.classes));
+    images.samples.push_back(100 + first + i);
+  }
+  return images;
+}
+
 /// Trains an epoch of so many images; the pipeline is the device's own.
 struct Trained {
   Trained(SmallNetwork& network, int64_t count, std::vector<std::string> without = {}) {
@@ -138,15 +150,9 @@ struct Trained {
         gpu ? network.registry.cuda_pipeline : network.registry.cpu_pipeline;
     const auto pipeline =
         make({.stages = {}, .image = network.image, .seed = 1, .device = *network.device});
-    ImageSet images{.shape = network.image.with_batch(count)};
-    images.pixels.resize(static_cast<size_t>(images.shape.elements()));
-    for (size_t i = 0; i < images.pixels.size(); ++i) images.pixels[i] = i * i * 37 % 251;
-    std::vector<int32_t> order;
-    for (int32_t i = 0; i < count; ++i) {
-      images.labels.push_back(i * 7 % static_cast<int32_t>(network.context.classes));
-      images.samples.push_back(100 + i);
-      order.push_back(static_cast<int32_t>(count) - 1 - i);
-    }
+    const ImageSet images = some_images(network, count);
+    std::vector<int32_t> order(static_cast<size_t>(count));
+    std::iota(order.rbegin(), order.rend(), 0);
     const auto set = pipeline->prepare(images, true);
     const auto executor = executor_with(network, *pipeline, 1, std::move(without));
     executor->begin_epoch(*set, order, 2);
@@ -179,6 +185,102 @@ TEST(EmulatedNetwork, TheStudyTrainsThreeStepsLikeTheCpu) {
     EXPECT_NEAR(gpu.evaluation.loss, cpu.evaluation.loss, 1e-3 * cpu.evaluation.loss);
     expect_near(gpu.weights, cpu.weights, 2e-3);
   }
+}
+
+/// A network and the sets that it is evaluated on, in batches of four.
+struct Evaluated {
+  explicit Evaluated(SmallNetwork& of) : network(of) {
+    const bool gpu = network.device->kind() == "cuda";
+    const Registry& registry = network.registry;
+    const PipelineFactory make = gpu ? registry.cuda_pipeline : registry.cpu_pipeline;
+    pipeline = make({.stages = {}, .image = network.image, .seed = 1, .device = *network.device});
+    ExecutorSetup setup = network.setup();
+    setup.pipeline = pipeline.get();
+    setup.evaluation_batch = 4;
+    executor = std::make_unique<Executor>(setup);
+    executor->initialize();
+  }
+  std::unique_ptr<PreparedSet> prepare(int64_t count, int32_t first = 0) {
+    return pipeline->prepare(some_images(network, count, first), false);
+  }
+
+  SmallNetwork& network;
+  std::unique_ptr<Pipeline> pipeline;
+  std::unique_ptr<Executor> executor;
+};
+
+void expect_same_evaluation(Evaluated& gpu, const PreparedSet& on_gpu, Evaluated& cpu,
+                            const PreparedSet& on_cpu) {
+  const Totals ours = gpu.executor->evaluate(on_gpu), theirs = cpu.executor->evaluate(on_cpu);
+  EXPECT_EQ(ours.samples, theirs.samples);
+  EXPECT_NEAR(ours.loss, theirs.loss, 1e-5 * theirs.loss);
+  EXPECT_LT(relative_error(gpu.executor->logits(on_gpu), cpu.executor->logits(on_cpu)), 1e-5);
+}
+
+TEST(EmulatedNetwork, EvaluationReplaysABatchAtOnce) {
+  Pair pair(study_network(4));
+  Evaluated cpu(pair.cpu), gpu(pair.gpu);
+  const auto on_cpu = cpu.prepare(11), on_gpu = gpu.prepare(11);  // batches of 4, 4 and 3
+  expect_same_evaluation(gpu, *on_gpu, cpu, *on_cpu);
+  const Totals first = gpu.executor->evaluate(*on_gpu);  // records; the logits came without loss
+  const uint64_t advanced = launches_of("advance_position");
+  emulated::fail_call(0, cudaSuccess);
+  const Totals again = gpu.executor->evaluate(*on_gpu);
+  // The state goes there and comes back: two calls each way. A batch is one.
+  EXPECT_EQ(emulated::calls(), 2u + 3u + 2u);
+  EXPECT_EQ(launches_of("advance_position"), advanced + 3);
+  EXPECT_EQ(again.loss, first.loss);
+  EXPECT_EQ(again.accuracy, first.accuracy);
+}
+
+// A training step's recordings and those of evaluation are of one executor and live side by side;
+// another set, also one at the address of the set before, and other memory are recorded anew.
+TEST(EmulatedNetwork, EvaluatesEverySetThatItIsGiven) {
+  Pair pair(parse_json_or_throw(kInception, "test.json", ExitCode::experiment));
+  Evaluated cpu(pair.cpu), gpu(pair.gpu);
+  auto on_cpu = cpu.prepare(8), on_gpu = gpu.prepare(8);
+  expect_same_evaluation(gpu, *on_gpu, cpu, *on_cpu);
+  const auto other_on_cpu = cpu.prepare(8, 50), other_on_gpu = gpu.prepare(8, 50);
+  EXPECT_GT(relative_error(cpu.executor->logits(*on_cpu), cpu.executor->logits(*other_on_cpu)),
+            1e-3);
+  const auto logits_of_both = [](Evaluated& each, const PreparedSet& one, const PreparedSet& two) {
+    std::vector<float> both = each.executor->logits(one);
+    const std::vector<float> second = each.executor->logits(two);
+    both.insert(both.end(), second.begin(), second.end());
+    return both;
+  };
+  EXPECT_LT(relative_error(logits_of_both(gpu, *on_gpu, *other_on_gpu),
+                           logits_of_both(cpu, *on_cpu, *other_on_cpu)),
+            1e-5);
+  for (const int64_t count : {8, 7, 23, 5}) {  // larger ones move the order of rows
+    on_cpu.reset();
+    on_gpu.reset();
+    on_cpu = cpu.prepare(count, 300 + static_cast<int32_t>(count));
+    on_gpu = gpu.prepare(count, 300 + static_cast<int32_t>(count));
+    expect_same_evaluation(gpu, *on_gpu, cpu, *on_cpu);
+  }
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    for (Evaluated* each : {&cpu, &gpu}) {
+      each->executor->begin_epoch(each == &cpu ? *on_cpu : *on_gpu, RandomKey{1, 2}, epoch);
+      EXPECT_EQ(each->executor->train(10, [](uint64_t) { return 1e-3; }), 2);
+    }
+    EXPECT_NEAR(gpu.executor->totals().loss, cpu.executor->totals().loss, 1e-3);
+    const Totals ours = gpu.executor->evaluate(*on_gpu), theirs = cpu.executor->evaluate(*on_cpu);
+    EXPECT_NEAR(ours.loss, theirs.loss, 1e-3 * theirs.loss);
+  }
+}
+
+TEST(EmulatedNetwork, AnEpochIsNotRecordedAgain) {
+  SmallNetwork network = SmallNetwork::from_text(kEverything);
+  Evaluated gpu(network);
+  const auto set = gpu.prepare(10);
+  const auto calls = [&](uint32_t epoch) {
+    emulated::fail_call(0, cudaSuccess);
+    gpu.executor->begin_epoch(*set, RandomKey{1, 2}, epoch);
+    return emulated::calls();
+  };
+  EXPECT_GT(calls(0), 50u);
+  EXPECT_EQ(calls(1), 2u + 4u);  // keys and sort; the state comes and goes
 }
 
 TEST(EmulatedNetwork, GivesTheSameBitsAgain) {

@@ -2,7 +2,9 @@
 // memory and images too large for it, statistics, and steps that are replayed.
 
 #include "engine/core/error.h"
-#include "engine/cuda/cuda_device.h"
+#include "engine/core/permutation.h"
+#include "engine/cuda/described_device.h"
+#include "engine/cuda/sort_pairs.h"
 #include "kernels/image/image_passes_cuda.h"
 #include "tests/emulation/emulator.h"
 #include "tests/image/pipeline_support.h"
@@ -305,6 +307,84 @@ TEST(GpuPipelinePasses, MirrorAsReflectDoes) {
   for (int32_t length = 1; length < 7; ++length) {
     for (int32_t i = -40; i < 40; ++i) EXPECT_EQ(reflect_near(i, length), reflect(i, length));
   }
+}
+
+constexpr RandomKey kShuffle{7, random_stream("shuffle", "train")};
+
+TEST(GpuShuffle, GivesTheCpusPermutation) {
+  TestPipeline gpu("[]", Shape{1, 1, 1, 1});
+  for (const int64_t count : {1, 2, 31, 1000, 40000, 257}) {
+    for (const uint32_t seed : {0u, 1u, 4000000000u}) {
+      for (const uint32_t epoch : {0u, 1u, 99u}) {
+        const RandomKey random{seed, kShuffle.stream};
+        const bool same = gpu.shuffle(count, random, epoch) == permutation(count, random, epoch);
+        EXPECT_TRUE(same) << count << " " << seed << " " << epoch;
+        note_error(same ? 0 : std::numeric_limits<double>::infinity());
+      }
+    }
+  }
+  EXPECT_TRUE(gpu.shuffle(0, kShuffle, 0).empty());
+}
+
+TEST(GpuShuffle, AllocatesOnceAndWaitsForNothing) {
+  TestPipeline gpu("[]", Shape{1, 1, 1, 1});
+  const Buffer order(gpu.device(), 1000 * sizeof(int32_t));
+  auto* const rows = static_cast<int32_t*>(order.data());
+  gpu->shuffle(1000, kShuffle, 0, rows);
+  const size_t allocated = emulated::allocated();
+  for (const int64_t count : {1000, 10, 1000}) {
+    emulated::fail_call(0, cudaSuccess);
+    gpu->shuffle(count, kShuffle, 1, rows);
+    EXPECT_EQ(emulated::calls(), 2u);  // keys, and the sort
+  }
+  EXPECT_EQ(emulated::allocated(), allocated);
+}
+
+TEST(GpuShuffle, SaysWhatFailed) {
+  TestPipeline gpu("[]", Shape{1, 1, 1, 1});
+  const Buffer order(gpu.device(), 1000 * sizeof(int32_t));
+  auto* const rows = static_cast<int32_t*>(order.data());
+  // Four allocations, and before the last the question for its size; keys, and the sort.
+  for (uint64_t call = 1; call <= 7; ++call) {
+    emulated::fail_call(call, cudaErrorLaunchFailure);
+    EXPECT_THROW(gpu->shuffle(1000 + static_cast<int64_t>(call), kShuffle, 0, rows), Error) << call;
+  }
+  emulated::fail_call(0, cudaSuccess);
+  std::vector<int32_t> found(1000);
+  gpu->shuffle(1000, kShuffle, 3, rows);
+  gpu.device().copy_to_host(found.data(), rows, order.bytes());
+  EXPECT_TRUE(found == permutation(1000, kShuffle, 3));
+}
+
+TEST(GpuShuffle, KeepsEqualKeysInOrder) {
+  CudaDevice device(0);
+  const std::vector<uint64_t> keys{5, 1, 5, uint64_t{1} << 63, 1, 0, 5};
+  const std::vector<int32_t> values{0, 1, 2, 3, 4, 5, 6};
+  const OnDevice<uint64_t> from(device, keys), to(device, std::vector<uint64_t>(7));
+  const OnDevice<int32_t> numbers(device, values), order(device, std::vector<int32_t>(7));
+  const Buffer scratch(device, sort_pairs_scratch(device, 7));
+  sort_pairs(device, {from.data(), numbers.data(), to.data(), order.data(), 7}, scratch.data(),
+             scratch.bytes());
+  EXPECT_EQ(order.read(), (std::vector<int32_t>{5, 1, 4, 0, 2, 6, 3}));
+  EXPECT_EQ(to.read(), (std::vector<uint64_t>{0, 1, 1, 5, 5, 5, uint64_t{1} << 63}));
+}
+
+TEST(GpuShuffle, IsNotedAndTimedLikeALaunch) {
+  DescribedDevice described(device_profiles()[0]);
+  const auto pipeline = make_cuda_pipeline({{}, Shape{1, 1, 1, 1}, 1, described});
+  const Buffer order(described, 1000 * sizeof(int32_t));
+  pipeline->shuffle(1000, kShuffle, 0, static_cast<int32_t*>(order.data()));
+  const auto names = [](const LaunchList& list) {
+    std::vector<std::string> all;
+    for (const LaunchList::Launch& launch : list.launches) all.push_back(launch.kernel);
+    return all;
+  };
+  const std::vector<std::string> expected{"fill_keys", "sort_pairs"};
+  EXPECT_EQ(names(*described.list()), expected);
+  TestPipeline gpu("[]", Shape{1, 1, 1, 1});
+  const LaunchList timed =
+      as_cuda(gpu.device()).time_launches([&] { gpu.shuffle(1000, kShuffle, 0); });
+  EXPECT_EQ(names(timed), expected);
 }
 
 }  // namespace

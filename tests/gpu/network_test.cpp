@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/core/permutation.h"
 #include "engine/cpu/cpu_device.h"
 #include "kernels/register.h"
 #include "tests/graph/float_set.h"
@@ -143,6 +144,20 @@ TEST(GpuPipeline, GivesTheBitsOfTheCpu) {
     EXPECT_EQ(gpu->statistics(), cpu->statistics()) << json;
     const auto theirs = cpu->prepare(images, true), ours = gpu->prepare(images, true);
     EXPECT_TRUE(same_floats(gpu.gather(*ours, order, 3), cpu.gather(*theirs, order, 3))) << json;
+  }
+}
+
+// Counts of one tile and of many of the sort, of whole and of broken warps.
+TEST(GpuPipeline, ShufflesLikeTheCpu) {
+  TestPipeline gpu("[]", Shape{1, 1, 1, 1});
+  for (const int64_t count : {1, 2, 31, 1000, 40000}) {
+    for (const uint32_t seed : {0u, 1u, 4000000000u}) {
+      for (const uint32_t epoch : {0u, 1u, 99u}) {
+        const RandomKey random{seed, random_stream("shuffle", "train")};
+        EXPECT_TRUE(gpu.shuffle(count, random, epoch) == permutation(count, random, epoch))
+            << count << " " << seed << " " << epoch;
+      }
+    }
   }
 }
 

@@ -124,6 +124,12 @@ TEST_P(Allocations, AStepMakesNone) {
     if (!with_onednn) {
       EXPECT_EQ(allocations - before, 0);
     }
+    executor->evaluate(*set);
+    const int64_t before_evaluation = allocations;
+    EXPECT_EQ(executor->evaluate(*set).samples, 22u);
+    if (!with_onednn) {
+      EXPECT_EQ(allocations - before_evaluation, 0);
+    }
     EXPECT_GT(before, 0) << "the counter counts";
     looks_at_callers = true;
     std::free(std::malloc(1));

@@ -109,6 +109,21 @@ TEST_F(ExecutorTest, ContinuesInTheMiddleOfAnEpoch) {
   EXPECT_EQ(executor->state().step, 3u);
 }
 
+TEST_F(ExecutorTest, ShufflesAsToldOrByItself) {
+  const FloatSet set(network_, 7, 10);
+  auto told = make(), itself = make();
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    told->begin_epoch(set, permutation(10, {3, 4}, epoch), epoch);
+    itself->begin_epoch(set, RandomKey{3, 4}, epoch);
+    EXPECT_EQ(told->train(100, rate), 3);
+    EXPECT_EQ(itself->train(100, rate), 3);
+  }
+  EXPECT_TRUE(same_bits(itself->parameters(), told->parameters()));
+  EXPECT_EQ(itself->totals().loss, told->totals().loss);
+  const std::vector<int32_t> wrong{0, 10};
+  EXPECT_THROW(told->begin_epoch(set, wrong, 0), Error);
+}
+
 TEST_F(ExecutorTest, LearningRateIsAskedForEachStep) {
   const FloatSet set(network_, 7, 12);
   auto executor = make();

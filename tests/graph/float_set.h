@@ -3,9 +3,11 @@
 // A data set of float images in host memory, for executors on the CPU: values that uint8 cannot
 // hold (NaN, negative ones) and no preprocessing.
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
+#include "engine/core/permutation.h"
 #include "tests/support/small_network.h"
 
 namespace engine::test {
@@ -53,6 +55,13 @@ class FloatPipeline : public Pipeline {
       labels[i] = set.data.labels[static_cast<size_t>(order[i])];
       samples[i] = order[i];
     }
+  }
+  void advance(StepState* at, int64_t rows) override {
+    at->position += static_cast<uint64_t>(rows);
+  }
+  void shuffle(int64_t count, RandomKey random, uint32_t epoch, int32_t* order) override {
+    const std::vector<int32_t> rows = permutation(count, random, epoch);
+    std::copy(rows.begin(), rows.end(), order);
   }
 
  private:

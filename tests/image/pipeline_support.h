@@ -87,6 +87,13 @@ class TestPipeline {
     return batch.read();
   }
 
+  /// The order of an epoch, as Pipeline::shuffle makes it.
+  std::vector<int32_t> shuffle(int64_t count, RandomKey random, uint32_t epoch) {
+    const OnDevice<int32_t> order(*device_, std::vector<int32_t>(count, -1));
+    pipeline_->shuffle(count, random, epoch, order.data());
+    return order.read();
+  }
+
   /// All images, in order.
   std::vector<float> run(const ImageSet& images, bool training = false, uint32_t epoch = 0) {
     const auto set = pipeline_->prepare(images, training);
