@@ -13,12 +13,13 @@ constexpr PassInfo kPasses[] = {
     {"merge_activation", "An activation behind conv2d or dense becomes that node's attribute."},
     {"join_branches", "On a GPU, gradients around concats, fan-outs and max pools are one pass."},
     {"concat_placement", "Nodes write straight into their slice of a concat's output."},
+    {"side_streams", "On a GPU, independent branches run side by side."},
     {"in_place", "An output takes its input's memory where nothing reads that any more."},
     {"memory_reuse", "Values that live at different times share memory."},
 };
 constexpr bool PassSwitches::*kSwitches[] = {
     &PassSwitches::merge_activation, &PassSwitches::join_branches, &PassSwitches::concat_placement,
-    &PassSwitches::in_place, &PassSwitches::memory_reuse};
+    &PassSwitches::side_streams,     &PassSwitches::in_place,      &PassSwitches::memory_reuse};
 
 std::vector<int> count_uses(const Graph& graph) {
   std::vector<int> uses(graph.nodes.size(), 0);

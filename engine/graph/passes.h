@@ -25,6 +25,7 @@ struct PassSwitches {
   bool merge_activation = true;
   bool join_branches = true;
   bool concat_placement = true;
+  bool side_streams = true;
   bool in_place = true;
   bool memory_reuse = true;
 };

@@ -5,12 +5,15 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "tests/emulation/block_threads.h"
+#include "tests/emulation/work_graph.h"
 
 namespace emulated {
 namespace {
@@ -18,7 +21,7 @@ namespace {
 /// The emulated machine.
 struct Machine {
   std::recursive_mutex mutex;
-  uint64_t launched = 0;
+  uint64_t launched = 0, replayed = 0;
   std::map<std::string, Launches> launches;
   uint64_t calls = 0, failing = 0;
   cudaError_t failure = cudaSuccess;
@@ -114,19 +117,20 @@ using emulated::enter;
 using emulated::enter_uncaptured;
 using emulated::machine;
 
-/// What a stream does while it is captured; otherwise it only has an address.
-struct CUstream_st {
-  bool capturing = false;
-  std::vector<std::function<void()>> recorded;
+/// What a stream or an event adds to while it is captured, and behind which work of it it stands.
+struct Captured {
+  std::shared_ptr<emulated::Capture> capture;
+  std::set<size_t> behind;
 };
-struct CUevent_st {
+struct CUstream_st : Captured {};
+struct CUevent_st : Captured {
   std::chrono::steady_clock::time_point at;
 };
 struct CUgraph_st {
-  std::vector<std::function<void()>> work;
+  emulated::WorkGraph work;
 };
 struct CUgraphExec_st {
-  std::vector<std::function<void()>> work;
+  emulated::WorkGraph work;
 };
 
 namespace {
@@ -134,12 +138,16 @@ namespace {
 template <class Work>
 cudaError_t now_or_later(const std::string& call, cudaStream_t stream, Work work) {
   if (const cudaError_t error = enter(call)) return error;
-  if (stream && stream->capturing) {
-    stream->recorded.push_back(std::move(work));
+  if (stream && stream->capture) {
+    stream->behind = {stream->capture->graph.add(std::move(work), stream->behind)};
   } else {
     work();
   }
   return cudaSuccess;
+}
+
+cudaError_t refuse(cudaError_t error) {
+  return machine().last = error;
 }
 
 }  // namespace
@@ -241,8 +249,27 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return enter_uncaptured("cudaStreamSynchronize");
 }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (const cudaError_t error = enter("cudaStreamWaitEvent")) return error;
+  if (!event->capture) {
+    return stream->capture ? refuse(cudaErrorStreamCaptureIsolation) : cudaSuccess;
+  }
+  if (!event->capture->running) return refuse(cudaErrorCapturedEvent);
+  if (!stream->capture) {
+    stream->capture = event->capture;
+    stream->behind.clear();
+    stream->capture->streams.insert(stream);
+  }
+  stream->behind.insert(event->behind.begin(), event->behind.end());
+  return cudaSuccess;
+}
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   if (const cudaError_t error = enter("cudaEventCreate")) return error;
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  if (const cudaError_t error = enter("cudaEventCreateWithFlags")) return error;
   *event = new CUevent_st;
   return cudaSuccess;
 }
@@ -250,9 +277,11 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return enter("cudaEventDestroy");
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (const cudaError_t error = enter("cudaEventRecord")) return error;
   event->at = std::chrono::steady_clock::now();
-  return enter("cudaEventRecord");
+  static_cast<Captured&>(*event) = *stream;
+  return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   *milliseconds = std::chrono::duration<float, std::milli>(end->at - start->at).count();
@@ -260,14 +289,27 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture")) return error;
-  stream->capturing = machine().capturing = true;
-  stream->recorded.clear();
+  machine().capturing = true;
+  stream->capture = std::make_shared<emulated::Capture>();
+  stream->capture->origin = stream;
+  stream->behind.clear();
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  stream->capturing = machine().capturing = false;
+  *graph = nullptr;
+  const auto capture = stream->capture;
+  if (!capture || capture->origin != stream) return refuse(cudaErrorStreamCaptureUnmatched);
+  const std::set<size_t> joined = capture->graph.up_to(stream->behind);
+  bool all_joined = true;
+  capture->streams.insert(stream);
+  for (const cudaStream_t each : capture->streams) {
+    for (const size_t work : each->behind) all_joined = all_joined && joined.contains(work);
+    each->capture.reset();
+  }
+  capture->running = machine().capturing = false;
   if (const cudaError_t error = enter("cudaStreamEndCapture")) return error;
-  *graph = new CUgraph_st{std::move(stream->recorded)};
+  if (!all_joined) return refuse(cudaErrorStreamCaptureUnjoined);
+  *graph = new CUgraph_st{std::move(capture->graph)};
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
@@ -286,7 +328,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
   if (const cudaError_t error = enter("cudaGraphLaunch")) return error;
-  for (const auto& work : executable->work) work();
+  executable->work.run(static_cast<uint32_t>(machine().replayed++));
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() {
@@ -312,6 +354,14 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureUnmatched:
+      return "cudaErrorStreamCaptureUnmatched";
+    case cudaErrorStreamCaptureUnjoined:
+      return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation:
+      return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
   }
   return "unknown";
 }

@@ -53,7 +53,7 @@ bool allocates(const std::string& call) {
 /// again. When the GPU is lost, the next call says so.
 bool gives_back(const std::string& call) {
   return call == "cudaFree" || call == "cudaGraphExecDestroy" || call == "cudaGraphDestroy" ||
-         call == "cudaStreamDestroy" || call == "cudaGetLastError";
+         call == "cudaEventDestroy" || call == "cudaStreamDestroy" || call == "cudaGetLastError";
 }
 
 class FailingGpu : public testing::Test {

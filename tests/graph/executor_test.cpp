@@ -6,6 +6,7 @@
 
 #include "engine/core/error.h"
 #include "engine/cpu/cpu_device.h"
+#include "engine/graph/passes.h"
 #include "tests/graph/float_set.h"
 
 namespace engine::test {
@@ -159,8 +160,8 @@ TEST_F(ExecutorTest, PassesChangeNothing) {
   auto all = network_.executor();
   all->initialize();
   const double loss = all->gradients(batch.images, batch.labels, true, gradients);
-  for (const char* pass :
-       {"merge_activation", "join_branches", "concat_placement", "in_place", "memory_reuse"}) {
+  for (const PassInfo& each : known_passes()) {
+    const std::string pass(each.name);
     auto without = network_.executor({pass});
     without->initialize();
     EXPECT_NEAR(without->gradients(batch.images, batch.labels, true, other), loss, 1e-6) << pass;

@@ -60,10 +60,12 @@ class FloatPipeline : public Pipeline {
 };
 
 inline std::unique_ptr<Executor> executor_with(const SmallNetwork& network, Pipeline& pipeline,
-                                               uint32_t seed = 1) {
+                                               uint32_t seed = 1,
+                                               std::vector<std::string> without_passes = {}) {
   ExecutorSetup setup = network.setup();
   setup.pipeline = &pipeline;
   setup.seed = seed;
+  setup.without_passes = std::move(without_passes);
   auto executor = std::make_unique<Executor>(setup);
   executor->initialize();
   return executor;
