@@ -100,6 +100,7 @@ Value launches_value(const TargetReport& report) {
     Value row{Object{}};
     row.set("node", launch.node);
     row.set("phase", launch.phase);
+    row.set("lane", int64_t{launch.lane});
     row.set("kernel", launch.kernel);
     const auto sizes = [](const std::array<unsigned, 3>& three) {
       return Array{int64_t{three[0]}, int64_t{three[1]}, int64_t{three[2]}};
@@ -113,21 +114,25 @@ Value launches_value(const TargetReport& report) {
 }
 
 std::string launches_text(const TargetReport& report) {
-  Table table({{"launch", Table::Align::right},
-               {"node", Table::Align::left, true},
-               {"phase"},
-               {"kernel", Table::Align::left, true},
-               {"MB moved", Table::Align::right}});
-  const auto megabytes = [](double bytes) {
-    return bytes ? fmt::format("{:.2f}", bytes / 1e6) : "";
+  const bool lanes = std::any_of(report.step.begin(), report.step.end(),
+                                 [](const LaunchList::Launch& launch) { return launch.lane > 0; });
+  std::vector<Table::Column> columns{{"launch", Table::Align::right},
+                                     {"node", Table::Align::left, true},
+                                     {"phase"},
+                                     {"kernel", Table::Align::left, true},
+                                     {"MB moved", Table::Align::right}};
+  if (lanes) columns.push_back({"lane", Table::Align::right});
+  Table table(columns);
+  const auto add = [&](size_t number, const LaunchList::Launch& launch) {
+    std::vector<std::string> cells{
+        std::to_string(number), launch.node, launch.phase, launch.kernel,
+        launch.bytes ? fmt::format("{:.2f}", launch.bytes / 1e6) : std::string()};
+    if (lanes) cells.push_back(launch.lane ? std::to_string(launch.lane) : std::string());
+    table.add(std::move(cells));
   };
-  for (size_t i = 0; i < report.step.size(); ++i) {
-    const LaunchList::Launch& launch = report.step[i];
-    table.add(
-        {std::to_string(i + 1), launch.node, launch.phase, launch.kernel, megabytes(launch.bytes)});
-  }
+  for (size_t i = 0; i < report.step.size(); ++i) add(i + 1, report.step[i]);
   table.add_rule();
-  table.add({std::to_string(report.step.size()), "", "", "", megabytes(report.moved_bytes())});
+  add(report.step.size(), {.bytes = report.moved_bytes()});
   return table.text();
 }
 

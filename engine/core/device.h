@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace engine {
 
@@ -21,8 +22,8 @@ class Recording {
 /// bits of results: an engine for each "<node>: <all that decides which one is fast>".
 using Choices = std::map<std::string, std::string>;
 
-/// A machine that runs plans: its memory and its one stream. An executor owns one; there are no
-/// globals, so several can live in one process.
+/// A machine that runs plans: its memory, and lanes in which work runs in the order in which it was
+/// queued. An executor owns one; there are no globals, so several can live in one process.
 class Device {
  public:
   virtual ~Device() = default;
@@ -50,6 +51,14 @@ class Device {
   virtual void choose_again(Choices) {}
   /// Chosen since then, or ever. A device that times nothing has none.
   virtual Choices choices() const { return {}; }
+  /// How many lanes fork() may be asked for; 1: no two calls ever run side by side.
+  virtual int lanes() const { return 1; }
+  /// Until join(), what is queued goes into the lane that use_lane() said last (0 to count - 1; at
+  /// first 0). Lanes begin after all that was queued before and may run side by side; what is
+  /// queued after join() waits for all of them. Forks do not nest. See DeviceFork.
+  virtual void fork(int) {}
+  virtual void use_lane(int) {}
+  virtual void join() {}
   /// Notes what work() queues, and runs none of it. work() may not wait for the device.
   virtual std::unique_ptr<Recording> record(std::function<void()> work) = 0;
 };
@@ -63,6 +72,26 @@ class DeviceRange {
 
  private:
   Device& device_;
+};
+
+/// A device's fork that ends with join() or, when an exception comes in between, with this object.
+class DeviceFork {
+ public:
+  /// The destructor runs also when only some of the lanes could be forked.
+  DeviceFork(Device& device, int lanes) : DeviceFork(device) { device.fork(lanes); }
+  ~DeviceFork() {
+    if (!device_) return;
+    try {
+      device_->join();
+    } catch (...) {  // the exception that is under way says why
+    }
+  }
+  DeviceFork(const DeviceFork&) = delete;
+  void join() { std::exchange(device_, nullptr)->join(); }
+
+ private:
+  explicit DeviceFork(Device& device) : device_(&device) {}
+  Device* device_;
 };
 
 /// Device memory with one owner.

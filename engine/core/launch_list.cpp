@@ -5,6 +5,7 @@ namespace engine {
 void LaunchList::add(Launch launch) {
   launch.phase = range(0);
   launch.node = range(1);
+  launch.lane = lane_;
   launches.push_back(std::move(launch));
 }
 

@@ -20,6 +20,7 @@ class LaunchList {
     std::array<unsigned, 3> grid{}, block{};  ///< zero where a library decides
     double bytes = 0;                         ///< moved through main memory; 0: unknown, very few
     double microseconds = 0;                  ///< 0: it was not run
+    int lane = 0;                             ///< see Device::fork
   };
   /// What a library will compute a pass with.
   struct Plan {
@@ -37,12 +38,14 @@ class LaunchList {
   /// Ranges nest. The outermost is a phase ("forward"), the next one a node; more say nothing.
   void begin_range(std::string_view name) { ranges_.emplace_back(name); }
   void end_range() { ranges_.pop_back(); }
-  void add(Launch launch);  ///< in the ranges of now
+  void use_lane(int lane) { lane_ = lane; }
+  void add(Launch launch);  ///< in the ranges and the lane of now
   void add(Plan plan);
 
  private:
   std::string range(size_t level) const { return level < ranges_.size() ? ranges_[level] : ""; }
   std::vector<std::string> ranges_;
+  int lane_ = 0;
 };
 
 }  // namespace engine

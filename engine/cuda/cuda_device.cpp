@@ -4,6 +4,7 @@
 
 #include "engine/core/error.h"
 #include "engine/cuda/check.h"
+#include "engine/cuda/lanes.h"
 #include "engine/cuda/launch_timer.h"
 #include "engine/cuda/plan_cache.h"
 #include "engine/cuda/staging.h"
@@ -43,7 +44,8 @@ CudaDevice::CudaDevice(int ordinal, std::shared_ptr<PlanCache> plans, ProductLib
     : plan_cache_(plans ? std::move(plans) : std::make_shared<PlanCache>()), products_(products) {
   check(cudaSetDevice(ordinal), "choosing the GPU");
   check(cudaGetDeviceProperties(&properties_, ordinal), "asking for the GPU's properties");
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  lanes_ = std::make_unique<Lanes>();
+  stream_ = lanes_->streams()[0];
 }
 
 CudaDevice::CudaDevice(const cudaDeviceProp& properties, const DeviceProfile& profile)
@@ -52,10 +54,7 @@ CudaDevice::CudaDevice(const cudaDeviceProp& properties, const DeviceProfile& pr
       profile_(&profile),
       list_(std::make_unique<LaunchList>()) {}
 
-CudaDevice::~CudaDevice() {
-  libraries_.clear();  // they use the stream
-  if (stream_) cudaStreamDestroy(stream_);
-}
+CudaDevice::~CudaDevice() = default;  // the libraries go before the streams that they use
 
 std::string CudaDevice::description() const {
   return fmt::format("{}, compute capability {}.{}, {} multiprocessors, {:.1f} GB",
@@ -138,6 +137,29 @@ std::unique_ptr<Recording> CudaDevice::record(std::function<void()> work) {
   cudaGraphDestroy(graph);
   check(error, "making a recorded step ready");
   return std::make_unique<CudaRecording>(executable, stream_);
+}
+
+int CudaDevice::lanes() const {
+  return Lanes::kCount;
+}
+
+std::span<const cudaStream_t> CudaDevice::streams() const {
+  return lanes_ ? lanes_->streams() : std::span<const cudaStream_t>();
+}
+
+void CudaDevice::fork(int count) {
+  if (lanes_ && !timer_) lanes_->fork(count);
+}
+
+void CudaDevice::use_lane(int lane) {
+  if (!lanes_ || timer_) return;
+  lane_ = lane;
+  stream_ = lanes_->streams()[static_cast<size_t>(lane)];
+}
+
+void CudaDevice::join() {
+  use_lane(0);
+  if (lanes_) lanes_->join();
 }
 
 void CudaDevice::begin_range(std::string_view name) {

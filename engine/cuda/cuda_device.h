@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/core/backend.h"
@@ -12,6 +13,7 @@
 namespace engine {
 
 class EngineTimer;     // engine/cuda/plan_cache.h
+class Lanes;           // engine/cuda/lanes.h
 class LaunchTimer;     // engine/cuda/launch_timer.h
 class PlanCache;       // engine/cuda/plan_cache.h
 class Staging;         // engine/cuda/staging.h
@@ -23,8 +25,9 @@ class DeviceLibrary {
   virtual ~DeviceLibrary() = default;
 };
 
-/// One GPU with one stream. Everything that kernels and copies do is in the stream's order; copies
-/// between host and device return when they are done, all else is only queued.
+/// One GPU with one stream, and side streams for what is queued between fork() and join(). All that
+/// kernels and copies do is in their stream's order; copies between host and device return when
+/// they are done, all else is only queued.
 class CudaDevice : public Device {
  public:
   /// Throws Error (device) when there is no such GPU or it cannot be used. plans: where to look up,
@@ -47,13 +50,20 @@ class CudaDevice : public Device {
   bool is_synchronous() const override { return false; }
   /// A CUDA graph: one launch, whatever the number of kernels.
   std::unique_ptr<Recording> record(std::function<void()> work) override;
+  int lanes() const override;
+  /// Does nothing while launches are timed: they run one after the other then.
+  void fork(int count) override;
+  void use_lane(int lane) override;
+  void join() override;
   /// NVTX ranges.
   void begin_range(std::string_view name) override;
   void end_range() override;
   void choose_again(Choices wanted) override;
   Choices choices() const override { return choices_; }
 
-  cudaStream_t stream() const { return stream_; }
+  cudaStream_t stream() const { return stream_; }  ///< of the lane in use
+  int lane() const { return lane_; }               ///< the one in use
+  std::span<const cudaStream_t> streams() const;   ///< of all lanes; none: only described
   int compute_capability() const { return properties_.major * 10 + properties_.minor; }
   int multiprocessors() const { return properties_.multiProcessorCount; }
   std::string_view name() const { return properties_.name; }
@@ -72,14 +82,14 @@ class CudaDevice : public Device {
   /// Goes around each launch while launches are timed; null otherwise.
   LaunchTimer* timer() const { return timer_.get(); }
 
-  /// The device's one L, made from its stream by the first call: when plans are made, never in a
-  /// step.
+  /// The device's one L, made from the lanes' streams by the first call: when plans are made, never
+  /// in a step.
   template <class L>
   L& library() {
     for (const auto& each : libraries_) {
       if (auto* found = dynamic_cast<L*>(each.get())) return *found;
     }
-    auto made = std::make_unique<L>(stream_);
+    auto made = std::make_unique<L>(streams());
     L& library = *made;
     libraries_.push_back(std::move(made));
     return library;
@@ -95,6 +105,8 @@ class CudaDevice : public Device {
   Staging& staging();
 
   cudaDeviceProp properties_{};
+  std::unique_ptr<Lanes> lanes_;
+  int lane_ = 0;
   cudaStream_t stream_ = nullptr;
   std::vector<std::unique_ptr<DeviceLibrary>> libraries_;
   std::shared_ptr<PlanCache> plan_cache_;

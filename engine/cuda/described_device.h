@@ -29,6 +29,8 @@ class DescribedDevice final : public CudaDevice {
   std::unique_ptr<Recording> record(std::function<void()> work) override;
   void begin_range(std::string_view name) override { list()->begin_range(name); }
   void end_range() override { list()->end_range(); }
+  void use_lane(int lane) override { list()->use_lane(lane); }
+  void join() override { list()->use_lane(0); }
 
  private:
   std::unordered_map<void*, size_t> blocks_;  ///< in use, with their bytes

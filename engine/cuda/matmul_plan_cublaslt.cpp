@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "engine/core/error.h"
 #include "engine/cuda/matmul_plan.h"
@@ -28,7 +29,7 @@ void check_cublas(cublasStatus_t status, std::string_view doing) {
 /// cuBLASLt's state for one device. Streams are given to its calls, not to it.
 class CublasLtLibrary : public DeviceLibrary {
  public:
-  explicit CublasLtLibrary(cudaStream_t) {
+  explicit CublasLtLibrary(std::span<const cudaStream_t>) {
     check_cublas(cublasLtCreate(&handle_), "starting cuBLASLt");
   }
   CublasLtLibrary(const CublasLtLibrary&) = delete;

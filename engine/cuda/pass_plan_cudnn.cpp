@@ -6,6 +6,7 @@
 #include <cudnn_frontend.h>
 
 #include <charconv>
+#include <deque>
 #include <optional>
 
 #include "engine/core/error.h"
@@ -34,21 +35,34 @@ void check_frontend(fe::error_t error, std::string_view doing) {
        doing, error.get_message());
 }
 
-/// cuDNN's state for one device.
-class CudnnLibrary : public DeviceLibrary {
+/// cuDNN's state for one stream.
+class CudnnHandle {
  public:
-  explicit CudnnLibrary(cudaStream_t stream) {
+  explicit CudnnHandle(cudaStream_t stream) {
     check_cudnn(cudnnCreate(&handle_), "starting cuDNN");
     const cudnnStatus_t status = cudnnSetStream(handle_, stream);
     if (status != CUDNN_STATUS_SUCCESS) cudnnDestroy(handle_);
     check_cudnn(status, "giving cuDNN the device's stream");
   }
-  CudnnLibrary(const CudnnLibrary&) = delete;
-  ~CudnnLibrary() override { cudnnDestroy(handle_); }
-  cudnnHandle_t handle() const { return handle_; }
+  CudnnHandle(const CudnnHandle&) = delete;
+  ~CudnnHandle() { cudnnDestroy(handle_); }
+  cudnnHandle_t get() const { return handle_; }
 
  private:
   cudnnHandle_t handle_ = nullptr;
+};
+
+/// One handle for each lane: calls that run side by side share none of cuDNN's state, and none has
+/// its stream changed in a step.
+class CudnnLibrary : public DeviceLibrary {
+ public:
+  explicit CudnnLibrary(std::span<const cudaStream_t> streams) {
+    for (const cudaStream_t stream : streams) handles_.emplace_back(stream);
+  }
+  cudnnHandle_t handle(int lane) const { return handles_[static_cast<size_t>(lane)].get(); }
+
+ private:
+  std::deque<CudnnHandle> handles_;
 };
 
 /// Names of a graph's tensors that have memory. x, w and y also stand for their gradients.
@@ -120,20 +134,21 @@ struct PassPlan::Impl {
   void take(std::string engine);
 
   ConvolutionShape shape;
-  std::string doing;               ///< for messages
-  cudnnHandle_t handle = nullptr;  ///< null on a device that is only described
+  std::string doing;  ///< for messages
+  const CudaDevice& device;
+  const CudnnLibrary* library = nullptr;  ///< null on a device that is only described
   fe::graph::Graph graph;
   std::string engine;
   size_t workspace_bytes = 0;
 };
 
 PassPlan::Impl::Impl(const ConvolutionShape& of, ConvolutionPass pass, CudaDevice& device)
-    : shape(of), doing(name_of(of, pass)) {
+    : shape(of), doing(name_of(of, pass)), device(device) {
   if (device.profile()) {
     graph.set_device_properties(properties_of(*device.profile(), doing));
     graph.set_sm_version(device.compute_capability());  // it would ask the driver
   } else {
-    handle = device.library<CudnnLibrary>().handle();
+    library = &device.library<CudnnLibrary>();
   }
   const bool bf16 = shape.precision == Precision::bf16;
   graph.set_io_data_type(bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT)
@@ -151,7 +166,7 @@ PassPlan::Impl::Impl(const ConvolutionShape& of, ConvolutionPass pass, CudaDevic
       break;
   }
   check_frontend(graph.validate(), doing);
-  check_frontend(graph.build_operation_graph(handle), doing);
+  check_frontend(graph.build_operation_graph(library ? library->handle(0) : nullptr), doing);
 }
 
 /// cuDNN names dimensions in the order NCHW, whatever their order in memory.
@@ -231,8 +246,8 @@ const std::string& PassPlan::engine() const {
 
 void PassPlan::run(std::span<void*> memory, void* workspace) const {
   const auto count = static_cast<int>(memory.size());
-  check_frontend(impl_->graph.execute(impl_->handle, memory.data(), count, workspace),
-                 impl_->doing);
+  const cudnnHandle_t handle = impl_->library->handle(impl_->device.lane());
+  check_frontend(impl_->graph.execute(handle, memory.data(), count, workspace), impl_->doing);
 }
 
 std::vector<std::string> PassPlan::engines(Heuristic heuristic) {

@@ -41,9 +41,9 @@ class PassEngines {
 /// Engines that need more are left out.
 inline constexpr size_t kMostWorkspace = size_t{256} << 20;
 
-/// The fastest engine of some libraries: that which the device remembers (CudaDevice::choose), or the
-/// first in a race of a few of each. versions names the libraries for the cache. Null: no engine
-/// can be made.
+/// The fastest engine of some libraries: that which the device remembers (CudaDevice::choose), or
+/// the first in a race of a few of each. versions names the libraries for the cache. Null: no
+/// engine can be made.
 std::unique_ptr<PlannedPass> fastest_pass(CudaDevice& device, const ConvolutionShape& shape,
                                           ConvolutionPass pass, std::string_view versions,
                                           std::vector<std::unique_ptr<PassEngines>> libraries);

@@ -16,13 +16,14 @@ constexpr PassInfo kPasses[] = {
      "On a GPU, pool, dropouts, mean, dense layer and loss at the end are two passes."},
     {"join_branches", "On a GPU, gradients around concats, fan-outs and max pools are one pass."},
     {"concat_placement", "Nodes write straight into their slice of a concat's output."},
+    {"side_streams", "On a GPU, independent branches run side by side."},
     {"in_place", "An output takes its input's memory where nothing reads that any more."},
     {"memory_reuse", "Values that live at different times share memory."},
 };
 constexpr bool PassSwitches::*kSwitches[] = {
     &PassSwitches::merge_activation, &PassSwitches::fuse_stem,        &PassSwitches::fuse_head,
-    &PassSwitches::join_branches,    &PassSwitches::concat_placement, &PassSwitches::in_place,
-    &PassSwitches::memory_reuse};
+    &PassSwitches::join_branches,    &PassSwitches::concat_placement, &PassSwitches::side_streams,
+    &PassSwitches::in_place,         &PassSwitches::memory_reuse};
 static_assert(std::size(kPasses) == std::size(kSwitches));
 
 /// The op with its activation, or null when it takes none or has one already.

@@ -27,6 +27,7 @@ struct PassSwitches {
   bool fuse_stem = true;
   bool join_branches = true;
   bool concat_placement = true;
+  bool side_streams = true;
   bool in_place = true;
   bool memory_reuse = true;
 };

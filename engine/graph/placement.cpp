@@ -26,6 +26,7 @@ class Planner {
 
   void alias_views();
   void place_concats();
+  void find_streams(int lanes);
   void share_in_place();
   void plan_nodes(const PlanNode& plan) const;
   Placement finish(bool reuse);
@@ -72,6 +73,8 @@ class Planner {
   void place_concat(int i);
   bool may_write_slice(int producer) const;
   bool may_read_slice(int producer) const;
+  bool runs_forward(int i) const;
+  bool runs_backward(int i) const;
   PlacedTensor placed(int t) const;
   int request(size_t bytes, int first, int last);
 
@@ -242,13 +245,42 @@ void Planner::place_concats() {
   }
 }
 
-/// Whether t's memory holds nothing that is read after time, and is read at time only as often as
-/// the caller itself does.
+bool Planner::runs_forward(int i) const {
+  return !node(i).op->is_view() && !sliced_y_[static_cast<size_t>(i)];
+}
+
+bool Planner::runs_backward(int i) const {
+  return backward_ && facts(i).backward && (!node(i).op->is_view() || sums(i)) &&
+         !sliced_dy_[static_cast<size_t>(i)] && backward_of(i) == i;
+}
+
+/// Which calls may run side by side, from what they read and write. Behind what decides which calls
+/// run at all; in front of what shares memory in the calls' order.
+void Planner::find_streams(int lanes) {
+  if (lanes < 2) return;
+  std::vector<CallData> calls(static_cast<size_t>(2 * count_) + 1);  // the last: after backward
+  for (int t = 0; t < static_cast<int>(tensors_.size()); ++t) {
+    for (const int time : tensor(t).reads) {
+      calls[static_cast<size_t>(time)].reads.push_back(root_of(t));
+    }
+    const bool given = t == value(kGraphInput) || t == seed_;
+    if (!given) calls[static_cast<size_t>(tensor(t).written)].writes.push_back(root_of(t));
+  }
+  for (int i = 0; i < count_; ++i) {
+    calls[static_cast<size_t>(i)].runs = runs_forward(i);
+    calls[static_cast<size_t>(backward_time(i))].runs = runs_backward(i);
+  }
+  find_regions(calls, 0, count_, lanes, result_.streams);
+  find_regions(calls, count_, 2 * count_, lanes, result_.streams);
+}
+
+/// Whether t's memory holds nothing that is read after time or beside it, and is read at time only
+/// as often as the caller itself does.
 bool Planner::free_after(int t, int time, int reads_at_time) const {
   int found = 0;
   for (const int member : members_[static_cast<size_t>(root_of(t))]) {
     for (const int read : tensor(member).reads) {
-      if (read > time) return false;
+      if (read > time || result_.streams.concurrent(read, time)) return false;
       found += read == time;
     }
   }
@@ -297,8 +329,12 @@ PlacedTensor Planner::placed(int t) const {
           .moved = tensor(t).inside >= 0};
 }
 
+/// What is in use in a region's call is so in the whole region: nothing tells which of its lanes is
+/// how far.
 int Planner::request(size_t bytes, int first, int last) {
   if (bytes == 0) return -1;
+  if (const Region* region = result_.streams.region_of(first)) first = region->first;
+  if (const Region* region = result_.streams.region_of(last)) last = region->last;
   result_.requests.push_back({.bytes = bytes, .first = first, .last = last});
   return static_cast<int>(result_.requests.size()) - 1;
 }
@@ -321,16 +357,14 @@ Placement Planner::finish(bool reuse) {
   for (int i = 0; i < count_; ++i) {
     NodePlacement& here = result_.nodes[static_cast<size_t>(i)];
     const NodeFacts& about = facts(i);
-    const bool runs_backward = backward_ && about.backward;
-    const bool absorbed = backward_of(i) != i;
+    const bool has_gradient = backward_ && about.backward;
     result_.outputs.push_back(placed(value(i)));
-    here.runs_forward = !node(i).op->is_view() && !sliced_y_[static_cast<size_t>(i)];
-    here.runs_backward = runs_backward && (!node(i).op->is_view() || sums(i)) &&
-                         !sliced_dy_[static_cast<size_t>(i)] && !absorbed;
+    here.runs_forward = runs_forward(i);
+    here.runs_backward = runs_backward(i);
     here.workspace_forward = request(here.runs_forward ? about.workspace_bytes : 0, i, i);
-    here.saved = request(about.saved_bytes, i, runs_backward ? backward_time(backward_of(i)) : i);
+    here.saved = request(about.saved_bytes, i, has_gradient ? backward_time(backward_of(i)) : i);
     here.dx.resize(node(i).inputs.size());
-    if (!runs_backward) continue;
+    if (!has_gradient) continue;
     const int time = backward_time(i);
     here.workspace_backward = request(here.runs_backward ? about.workspace_bytes : 0, time, time);
     for (size_t k = 0; k < here.dx.size(); ++k) {
@@ -360,10 +394,11 @@ size_t Placement::without_reuse() const {
 }
 
 Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
-                const PassSwitches& passes, const PlanNode& plan) {
+                int lanes, const PassSwitches& passes, const PlanNode& plan) {
   Planner planner(graph, facts, backward, input);
   planner.alias_views();
   if (passes.concat_placement) planner.place_concats();
+  if (passes.side_streams) planner.find_streams(lanes);
   if (passes.in_place) planner.share_in_place();
   planner.plan_nodes(plan);
   return planner.finish(passes.memory_reuse);

@@ -11,6 +11,7 @@
 
 #include "engine/graph/passes.h"
 #include "engine/graph/plan.h"
+#include "engine/graph/streams.h"
 
 namespace engine {
 
@@ -48,6 +49,7 @@ struct Placement {
   std::vector<PlacedTensor> outputs;  ///< of each node
   std::vector<NodePlacement> nodes;
   PlacedTensor seed;  ///< gradient of the last output in a graph without loss
+  Streams streams;    ///< of the calls, by their times
   std::vector<BufferRequest> requests;
   ArenaLayout layout;
 
@@ -60,8 +62,9 @@ inline constexpr size_t kArenaAlignment = 256;  ///< enough for every device
 using PlanNode = std::function<void(size_t i, const KernelPlaces& places)>;
 
 /// Plans a graph whose fan-outs have been split (insert_splits) when backward runs. input: type of
-/// the network's input.
+/// the network's input. lanes: how many of them the device has. Calls of one region that may run
+/// side by side share no memory that one of them writes, but for other channels of the same tensor.
 Placement place(const Graph& graph, const std::vector<NodeFacts>& facts, bool backward, DType input,
-                const PassSwitches& passes, const PlanNode& plan);
+                int lanes, const PassSwitches& passes, const PlanNode& plan);
 
 }  // namespace engine

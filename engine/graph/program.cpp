@@ -26,7 +26,8 @@ Program::Program(const ProgramSetup& setup) : device_(setup.device), mode_(setup
     if (setup.passes.join_branches && gpu_has("junction")) join_branches(graph_, setup.registry);
   }
   make_kernels(setup);
-  placement_ = place(graph_, facts_, training(), storage_type(setup.precision), setup.passes,
+  placement_ = place(graph_, facts_, training(), storage_type(setup.precision),
+                     setup.device.lanes(), setup.passes,
                      [&](size_t i, const KernelPlaces& places) { plan_kernel(setup, i, places); });
 }
 
@@ -201,18 +202,36 @@ std::string Program::implementation(size_t i) const {
   return calls_[i].kernel ? calls_[i].kernel->implementation() : std::string();
 }
 
-void Program::forward(bool with_loss) {
-  for (size_t i = 0; i < calls_.size(); ++i) {
-    if (!placement_.nodes[i].runs_forward) continue;
-    if (static_cast<int>(i) == graph_.loss && !with_loss) continue;
-    forward_node(i);
+/// Calls run_at for the times from first to last - 1, forking the device for each region.
+template <class RunAt>
+void Program::run(int first, int last, const RunAt& run_at) {
+  const Streams& streams = placement_.streams;
+  std::optional<DeviceFork> fork;
+  for (int time = first; time < last; ++time) {
+    const Region* region = streams.region_of(time);
+    if (region && time == region->first) fork.emplace(device_, region->lanes);
+    if (region) device_.use_lane(streams.lane[static_cast<size_t>(time)]);
+    run_at(time);
+    if (!region || time != region->last) continue;
+    fork->join();
+    fork.reset();
   }
 }
 
+void Program::forward(bool with_loss) {
+  run(0, static_cast<int>(nodes()), [&](int time) {
+    const auto i = static_cast<size_t>(time);
+    if (!runs_forward(i) || (time == graph_.loss && !with_loss)) return;
+    forward_node(i);
+  });
+}
+
 void Program::backward() {
-  for (size_t i = calls_.size(); i-- > 0;) {
-    if (placement_.nodes[i].runs_backward) backward_node(i);
-  }
+  const int count = static_cast<int>(nodes());
+  run(count, 2 * count, [&](int time) {
+    const auto i = static_cast<size_t>(2 * count - 1 - time);
+    if (runs_backward(i)) backward_node(i);
+  });
 }
 
 }  // namespace engine

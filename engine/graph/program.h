@@ -74,7 +74,8 @@ class Program {
     calls_[i].kernel->backward(*calls_[i].backward);
   }
 
-  /// All nodes; the loss only when it is wanted (it reads labels).
+  /// All nodes, each in its lane (Placement::streams); the loss only when it is wanted (it reads
+  /// labels).
   void forward(bool with_loss);
   void backward();
 
@@ -92,6 +93,8 @@ class Program {
     std::optional<BackwardArgs> backward;
   };
 
+  template <class RunAt>
+  void run(int first, int last, const RunAt& run_at);
   void make_kernels(const ProgramSetup& setup);
   NodeFacts make_kernel(const ProgramSetup& setup, size_t i, const std::vector<bool>& gradient);
   void plan_kernel(const ProgramSetup& setup, size_t i, const KernelPlaces& places);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 #include <stdexcept>
 
 #include "engine/core/error.h"
@@ -157,6 +158,121 @@ TEST(Emulation, RecordsNothingThatAGpuWouldRefuse) {
   EXPECT_THROW(device.record([&] { device.synchronize(); }), Error);
   EXPECT_THROW(device.record([&] { device.copy_to_host(nullptr, before.data(), 8); }), Error);
   device.record([&] { device.zero(before.data(), 8); })->replay();
+}
+
+/// Work that leaves a letter.
+void write_letter(CudaDevice& device, std::string& text, char letter) {
+  EXPECT_EQ(emulated::library_call(device.stream(), "letter", [&, letter] { text += letter; }),
+            cudaSuccess);
+}
+
+TEST(Emulation, ReplaysLanesInAllOrdersThatTheirWaitsAllow) {
+  CudaDevice device(0);
+  std::string text;
+  const auto step = device.record([&] {
+    write_letter(device, text, '(');
+    DeviceFork fork(device, 2);
+    for (const char letter : {'a', 'b'}) write_letter(device, text, letter);
+    device.use_lane(1);
+    write_letter(device, text, 'C');
+    fork.join();
+    write_letter(device, text, ')');
+  });
+  std::set<std::string> texts;
+  for (int replay = 0; replay < 50; ++replay) {
+    text.clear();
+    step->replay();
+    texts.insert(text);
+  }
+  EXPECT_EQ(texts, (std::set<std::string>{"(Cab)", "(aCb)", "(abC)"}));
+}
+
+TEST(Emulation, CatchesALaneThatReadsWhatAnotherWrites) {
+  CudaDevice device(0);
+  Buffer from(device, 4), between(device, 4), to(device, 4);
+  const int numbers[2] = {1, 2};
+  device.copy_to_device(from.data(), &numbers[0], 4);
+  const auto step = device.record([&] {
+    device.zero(between.data(), 4);
+    DeviceFork fork(device, 2);
+    device.copy(between.data(), from.data(), 4);
+    device.use_lane(1);
+    device.copy(to.data(), between.data(), 4);  // waits for nothing of lane 0's
+    fork.join();
+  });
+  std::set<int> found;
+  for (int replay = 0; replay < 50; ++replay) {
+    step->replay();
+    int number = 0;
+    device.copy_to_host(&number, to.data(), 4);
+    found.insert(number);
+  }
+  EXPECT_EQ(found, (std::set<int>{0, 1}));
+}
+
+TEST(Emulation, ReportsAForkWithoutAJoin) {
+  CudaDevice device(0);
+  const Buffer memory(device, 4);
+  const auto forget = [&](bool join) {
+    device.fork(2);
+    device.use_lane(1);
+    device.zero(memory.data(), 4);
+    if (join) device.join();
+    device.use_lane(0);
+  };
+  try {
+    device.record([&] { forget(false); });
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("cudaErrorStreamCaptureUnjoined"), std::string::npos)
+        << error.what();
+  }
+  device.record([&] { forget(true); })->replay();
+}
+
+TEST(Emulation, ADeviceIsUsableAfterAnExceptionBetweenForkAndJoin) {
+  CudaDevice device(0);
+  const Buffer memory(device, 4);
+  const cudaStream_t first = device.stream();
+  const auto work = [&](bool fails) {
+    DeviceFork fork(device, 3);
+    for (const int lane : {1, 2}) {
+      device.use_lane(lane);
+      EXPECT_NE(device.stream(), first);
+      device.zero(memory.data(), 4);
+      if (fails) throw std::runtime_error("a node's");
+    }
+    fork.join();
+  };
+  for (const bool recorded : {true, false}) {
+    try {
+      recorded ? static_cast<void>(device.record([&] { work(true); })) : work(true);
+      ADD_FAILURE();
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "a node's");
+    }
+    EXPECT_EQ(device.stream(), first);
+    device.record([&] { work(false); })->replay();
+    device.synchronize();
+  }
+}
+
+TEST(Emulation, RefusesWaitsThatAGpuWouldRefuse) {
+  CudaDevice device(0);
+  const cudaStream_t one = device.streams()[0], two = device.streams()[1];
+  cudaEvent_t event;
+  cudaGraph_t graph;
+  ASSERT_EQ(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(event, two), cudaSuccess);
+  ASSERT_EQ(cudaStreamBeginCapture(one, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  EXPECT_EQ(cudaStreamWaitEvent(one, event, 0), cudaErrorStreamCaptureIsolation);
+  ASSERT_EQ(cudaEventRecord(event, one), cudaSuccess);
+  EXPECT_EQ(cudaStreamEndCapture(two, &graph), cudaErrorStreamCaptureUnmatched);
+  ASSERT_EQ(cudaStreamEndCapture(one, &graph), cudaSuccess);
+  EXPECT_EQ(cudaStreamWaitEvent(two, event, 0), cudaErrorCapturedEvent);
+  cudaGraphDestroy(graph);
+  cudaEventDestroy(event);
+  cudaGetLastError();
 }
 
 TEST(KernelTable, GivesAnErrorToWhatRanInTheCase) {

@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "tests/emulation/block_threads.h"
+#include "tests/emulation/work_graph.h"
 
 namespace emulated {
 namespace {
@@ -19,7 +22,7 @@ namespace {
 /// The emulated machine.
 struct Machine {
   std::recursive_mutex mutex;
-  uint64_t launched = 0;
+  uint64_t launched = 0, replayed = 0;
   std::map<std::string, Launches> launches;
   uint64_t calls = 0, failing = 0;
   cudaError_t failure = cudaSuccess;
@@ -141,20 +144,21 @@ using emulated::enter_uncaptured;
 using emulated::finish_copies;
 using emulated::machine;
 
-/// What a stream does while it is captured; otherwise it only has an address.
-struct CUstream_st {
-  bool capturing = false;
-  std::vector<std::function<void()>> recorded;
+/// What a stream or an event adds to while it is captured, and behind which work of it it stands.
+struct Captured {
+  std::shared_ptr<emulated::Capture> capture;
+  std::set<size_t> behind;
 };
-struct CUevent_st {
+struct CUstream_st : Captured {};
+struct CUevent_st : Captured {
   std::chrono::steady_clock::time_point at;
   uint64_t copies = 0;  ///< that come before it
 };
 struct CUgraph_st {
-  std::vector<std::function<void()>> work;
+  emulated::WorkGraph work;
 };
 struct CUgraphExec_st {
-  std::vector<std::function<void()>> work;
+  emulated::WorkGraph work;
 };
 
 namespace {
@@ -162,13 +166,17 @@ namespace {
 template <class Work>
 cudaError_t now_or_later(const std::string& call, cudaStream_t stream, Work work) {
   if (const cudaError_t error = enter(call)) return error;
-  if (stream && stream->capturing) {
-    stream->recorded.push_back(std::move(work));
+  if (stream && stream->capture) {
+    stream->behind = {stream->capture->graph.add(std::move(work), stream->behind)};
   } else {
     finish_copies();
     work();
   }
   return cudaSuccess;
+}
+
+cudaError_t refuse(cudaError_t error) {
+  return machine().last = error;
 }
 
 }  // namespace
@@ -269,7 +277,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   const auto copy = [=] { std::memcpy(to, from, bytes); };
   const bool late = emulated::is_page_locked(to) || emulated::is_page_locked(from);
-  if (!late || stream->capturing) return now_or_later("cudaMemcpyAsync", stream, copy);
+  if (!late || stream->capture) return now_or_later("cudaMemcpyAsync", stream, copy);
   if (const cudaError_t error = enter("cudaMemcpyAsync")) return error;
   machine().copies.push_back(copy);
   return cudaSuccess;
@@ -292,6 +300,20 @@ cudaError_t cudaStreamSynchronize(cudaStream_t) {
   finish_copies();
   return cudaSuccess;
 }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (const cudaError_t error = enter("cudaStreamWaitEvent")) return error;
+  if (!event->capture) {
+    return stream->capture ? refuse(cudaErrorStreamCaptureIsolation) : cudaSuccess;
+  }
+  if (!event->capture->running) return refuse(cudaErrorCapturedEvent);
+  if (!stream->capture) {
+    stream->capture = event->capture;
+    stream->behind.clear();
+    stream->capture->streams.insert(stream);
+  }
+  stream->behind.insert(event->behind.begin(), event->behind.end());
+  return cudaSuccess;
+}
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   if (const cudaError_t error = enter("cudaEventCreate")) return error;
   *event = new CUevent_st;
@@ -306,10 +328,12 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return enter("cudaEventDestroy");
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (const cudaError_t error = enter("cudaEventRecord")) return error;
   event->at = std::chrono::steady_clock::now();
   event->copies = machine().copied + machine().copies.size();
-  return enter("cudaEventRecord");
+  static_cast<Captured&>(*event) = *stream;
+  return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (const cudaError_t error = enter_uncaptured("cudaEventSynchronize")) return error;
@@ -322,14 +346,27 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (const cudaError_t error = enter("cudaStreamBeginCapture")) return error;
-  stream->capturing = machine().capturing = true;
-  stream->recorded.clear();
+  machine().capturing = true;
+  stream->capture = std::make_shared<emulated::Capture>();
+  stream->capture->origin = stream;
+  stream->behind.clear();
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  stream->capturing = machine().capturing = false;
+  *graph = nullptr;
+  const auto capture = stream->capture;
+  if (!capture || capture->origin != stream) return refuse(cudaErrorStreamCaptureUnmatched);
+  const std::set<size_t> joined = capture->graph.up_to(stream->behind);
+  bool all_joined = true;
+  capture->streams.insert(stream);
+  for (const cudaStream_t each : capture->streams) {
+    for (const size_t work : each->behind) all_joined = all_joined && joined.contains(work);
+    each->capture.reset();
+  }
+  capture->running = machine().capturing = false;
   if (const cudaError_t error = enter("cudaStreamEndCapture")) return error;
-  *graph = new CUgraph_st{std::move(stream->recorded)};
+  if (!all_joined) return refuse(cudaErrorStreamCaptureUnjoined);
+  *graph = new CUgraph_st{std::move(capture->graph)};
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
@@ -349,7 +386,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
   if (const cudaError_t error = enter("cudaGraphLaunch")) return error;
   finish_copies();
-  for (const auto& work : executable->work) work();
+  executable->work.run(static_cast<uint32_t>(machine().replayed++));
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() {
@@ -375,6 +412,14 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureUnmatched:
+      return "cudaErrorStreamCaptureUnmatched";
+    case cudaErrorStreamCaptureUnjoined:
+      return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation:
+      return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
   }
   return "unknown";
 }

@@ -77,7 +77,7 @@ TEST_P(GpuNetwork, JunctionsGiveTheGradientsOfTheOpsThatTheyReplace) {
 
 /// Twenty steps of an epoch, recorded and replayed where the device can; the last batch is smaller.
 struct Trained {
-  explicit Trained(SmallNetwork& network) {
+  explicit Trained(SmallNetwork& network, std::vector<std::string> without_passes = {}) {
     const bool gpu = network.device->kind() == "cuda";
     const PipelineFactory make =
         gpu ? network.registry.cuda_pipeline : network.registry.cpu_pipeline;
@@ -87,7 +87,7 @@ struct Trained {
     std::vector<int32_t> order;
     for (size_t i = images.labels.size(); i-- > 0;) order.push_back(static_cast<int32_t>(i));
     const auto set = pipeline->prepare(images, true);
-    const auto executor = executor_with(network, *pipeline);
+    const auto executor = executor_with(network, *pipeline, 1, std::move(without_passes));
     executor->begin_epoch(*set, order, 2);
     while (executor->train(5, [](uint64_t step) { return 1e-3 / (1.0 + step); }) > 0) {
     }
@@ -115,6 +115,12 @@ TEST_P(GpuNetwork, GivesTheSameBitsAgain) {
   const Trained first(gpu_), again(gpu_);
   EXPECT_TRUE(same_bits(first.weights, again.weights));
   EXPECT_EQ(first.totals.loss, again.totals.loss);
+}
+
+TEST_P(GpuNetwork, GivesTheSameBitsOnOneStream) {
+  const Trained beside(gpu_), alone(gpu_, {"side_streams"});
+  EXPECT_TRUE(same_bits(beside.weights, alone.weights));
+  EXPECT_EQ(beside.totals.loss, alone.totals.loss);
 }
 
 INSTANTIATE_TEST_SUITE_P(Precision, GpuNetwork,

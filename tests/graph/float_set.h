@@ -75,6 +75,7 @@ inline std::unique_ptr<Executor> executor_with(const SmallNetwork& network, Pipe
   setup.without_passes = std::move(without_passes);
   setup.pipeline = &pipeline;
   setup.seed = seed;
+  setup.without_passes = std::move(without_passes);
   auto executor = std::make_unique<Executor>(setup);
   executor->initialize();
   return executor;
