@@ -49,6 +49,9 @@ const std::map<std::string, Launches>& launches();
 size_t allocated();
 /// The driver's version: 12080 is CUDA 12.8; 0: there is none. One older than 13000 does not do.
 void set_driver(int version);
+/// Whether kernels are instrumented by the address sanitizer. Shared memory then lies between
+/// guards, and is not full of NaN.
+bool sanitized();
 /// What cudaMalloc may give in all.
 void set_memory(size_t bytes);
 
