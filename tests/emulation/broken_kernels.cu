@@ -23,6 +23,35 @@ __global__ void store_behind_the_end(float* out) {
   if (threadIdx.x == kThreads - 1) out[kThreads] = 1;
 }
 
+/// Through a pointer, of whose bounds the compiler knows nothing.
+__attribute__((noinline)) __device__ void set_to_one(float* to) {
+  *to = 1;
+}
+
+__global__ void store_behind_shared_memory(float* out) {
+  __shared__ float tile[kThreads];
+  set_to_one(tile + 1 + threadIdx.x);
+  __syncthreads();
+  out[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void read_behind_shared_memory(float* out) {
+  __shared__ float tile[kThreads];
+  tile[threadIdx.x] = 1;
+  __syncthreads();
+  out[threadIdx.x] = tile[threadIdx.x + 1];
+}
+
+__global__ void read_between_vectors(const float* in, float* out) {
+  const float4 four = *reinterpret_cast<const float4*>(in + 1);
+  out[threadIdx.x] = four.x;
+}
+
+__global__ void overflow(float* out) {
+  const int far = 1 << 30;
+  out[threadIdx.x] = static_cast<float>(far + far * static_cast<int>(threadIdx.x % 2));
+}
+
 __global__ void leave_one_out(float* out) {
   if (threadIdx.x != 5) out[threadIdx.x] = 1;
 }
@@ -73,6 +102,10 @@ void run_kernel(const CudaDevice& device, const std::string& name, const float* 
   if (name == "rotate") launch(device, "rotate", 1, kThreads, rotate<true>, in, out);
   if (name == "missing barrier") launch(device, "rotate", 1, kThreads, rotate<false>, in, out);
   if (name == "out of bounds") launch(device, "out", 1, kThreads, store_behind_the_end, out);
+  if (name == "out of shared") launch(device, "out", 1, kThreads, store_behind_shared_memory, out);
+  if (name == "out of array") launch(device, "out", 1, kThreads, read_behind_shared_memory, out);
+  if (name == "misaligned") launch(device, "apart", 1, kThreads, read_between_vectors, in, out);
+  if (name == "overflow") launch(device, "overflow", 1, kThreads, overflow, out);
   if (name == "unwritten") launch(device, "unwritten", 1, kThreads, leave_one_out, out);
   if (name == "uninitialised") launch(device, "shared", 1, kThreads, read_what_nobody_wrote, out);
   if (name == "branch") launch(device, "branch", 1, kThreads, wait_in_a_branch, out);

@@ -21,8 +21,12 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
 // A block's threads share one thread of the host, and with it the host's thread-local memory, which
-// the emulation fills with NaN when a block begins.
+// the emulation fills with NaN when a block begins. The address sanitizer guards only other memory.
+#ifdef __SANITIZE_ADDRESS__
+#define __shared__ static
+#else
 #define __shared__ static thread_local
+#endif
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;

@@ -59,6 +59,7 @@ TEST(Emulation, RunsThreadsThatThrow) {
 }
 
 TEST(Emulation, CatchesAMissingBarrier) {
+  if (emulated::sanitized()) GTEST_SKIP() << "shared memory is guarded instead of full of NaN";
   for (int turn = 0; turn < 3; ++turn) {  // in order, backwards, shuffled
     int wrong = 0;
     const Launched got = launched("missing barrier");
@@ -68,6 +69,7 @@ TEST(Emulation, CatchesAMissingBarrier) {
 }
 
 TEST(Emulation, CatchesAStoreOutOfBounds) {
+  if (emulated::sanitized()) GTEST_SKIP() << "ends the program: sanitizer_test.cpp";
   EXPECT_FALSE(launched("out of bounds").intact);
 }
 
@@ -76,6 +78,7 @@ TEST(Emulation, CatchesAnElementThatNobodyWrites) {
 }
 
 TEST(Emulation, CatchesSharedMemoryThatNobodyWrote) {
+  if (emulated::sanitized()) GTEST_SKIP() << "shared memory is guarded instead of full of NaN";
   const Launched got = launched("uninitialised");
   EXPECT_TRUE(std::isnan(got.out[7]));
   EXPECT_EQ(got.out[8], 1);

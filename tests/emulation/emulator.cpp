@@ -133,6 +133,13 @@ void set_capability(int major, int minor) {
   machine().major = major;
   machine().minor = minor;
 }
+bool sanitized() {
+#ifdef __SANITIZE_ADDRESS__
+  return true;
+#else
+  return false;
+#endif
+}
 void set_memory(size_t bytes) {
   machine().capacity = bytes;
 }
@@ -239,7 +246,8 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   if (const cudaError_t error = enter_uncaptured("cudaMalloc")) return error;
   auto& m = machine();
   if (bytes > m.capacity - m.allocated) return m.last = cudaErrorMemoryAllocation;
-  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  // Not aligned_alloc, which wants whole multiples: a sanitizer guards the byte behind the last.
+  if (posix_memalign(memory, 256, bytes) != 0) return m.last = cudaErrorMemoryAllocation;
   std::memset(*memory, 0xff, bytes);
   m.memory[*memory] = bytes;
   m.allocated += bytes;

@@ -54,6 +54,9 @@ size_t page_locked();
 void set_driver(int version);
 /// The GPU's compute capability; 9.0 at first.
 void set_capability(int major, int minor);
+/// Whether kernels are instrumented by the address sanitizer. Shared memory then lies between
+/// guards, and is not full of NaN.
+bool sanitized();
 /// What cudaMalloc may give in all.
 void set_memory(size_t bytes);
 /// Engines that compute convolutions, the fastest first: "double sums" (the only one at first),

@@ -1,13 +1,16 @@
 #pragma once
 
 // Tells the address sanitizer when the processor goes on with another stack, which it cannot see.
-// In other builds these functions do nothing.
+// In programs without it these functions do nothing.
 
 #include <cstddef>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/common_interface_defs.h>
-#endif
+// The sanitizer's own, from sanitizer/common_interface_defs.h; null in programs that are not linked
+// with it. Asked at run time, so that the scheduler is quick where kernels are instrumented.
+extern "C" {
+[[gnu::weak]] void __sanitizer_start_switch_fiber(void** kept, const void* bottom, size_t bytes);
+[[gnu::weak]] void __sanitizer_finish_switch_fiber(void* kept, const void** bottom, size_t* bytes);
+}
 
 namespace emulated {
 
@@ -18,18 +21,16 @@ struct Stack {
 
 /// Comes right before the switch to a stack. kept: where the sanitizer keeps what it needs when
 /// this stack goes on; null when it does not.
-inline void leave_for([[maybe_unused]] const Stack& stack, [[maybe_unused]] void** kept) {
-#ifdef __SANITIZE_ADDRESS__
+inline void leave_for(const Stack& stack, void** kept) {
+  if (!__sanitizer_start_switch_fiber) return;
   __sanitizer_start_switch_fiber(kept, stack.bottom, stack.bytes);
-#endif
 }
 
 /// Comes right after the switch; gives the stack that was left. kept: null on a new stack.
-inline Stack arrive([[maybe_unused]] void* kept) {
+inline Stack arrive(void* kept) {
   Stack left;
-#ifdef __SANITIZE_ADDRESS__
+  if (!__sanitizer_finish_switch_fiber) return left;
   __sanitizer_finish_switch_fiber(kept, &left.bottom, &left.bytes);
-#endif
   return left;
 }
 

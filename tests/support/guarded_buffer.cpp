@@ -6,6 +6,12 @@
 
 #include "engine/core/bf16.h"
 
+// The address sanitizer's, in programs that are linked with it; null in others.
+extern "C" {
+[[gnu::weak]] void __asan_poison_memory_region(const volatile void* memory, size_t bytes);
+[[gnu::weak]] void __asan_unpoison_memory_region(const volatile void* memory, size_t bytes);
+}
+
 namespace engine::test {
 namespace {
 
@@ -36,6 +42,24 @@ GuardedTensor::GuardedTensor(Device& device, Shape shape, int64_t pitch, DType d
 GuardedTensor::GuardedTensor(Device& device, size_t bytes)
     : GuardedTensor(device, Shape{1, 1, 1, static_cast<int64_t>((bytes + 3) / 4)}) {}
 
+GuardedTensor::~GuardedTensor() {
+  open_guards();  // whoever is given the memory next
+}
+
+void GuardedTensor::close_guards() const {
+  if (!__asan_poison_memory_region) return;
+  const auto* memory = static_cast<const std::byte*>(buffer_.data());
+  const size_t guard = kGuard * size_of(view_.dtype);
+  __asan_poison_memory_region(memory, guard);
+  __asan_poison_memory_region(memory + buffer_.bytes() - guard, guard);
+}
+
+/// For the copies of all elements.
+void GuardedTensor::open_guards() const {
+  if (!__asan_unpoison_memory_region) return;
+  __asan_unpoison_memory_region(buffer_.data(), buffer_.bytes());
+}
+
 bool GuardedTensor::is_payload(size_t element) const {
   if (element < kGuard || element >= kGuard + payload_) return false;
   return static_cast<int64_t>(element - kGuard) % view_.pitch < view_.shape.c;
@@ -45,6 +69,7 @@ bool GuardedTensor::is_payload(size_t element) const {
 std::vector<uint32_t> GuardedTensor::download() const {
   std::vector<uint32_t> elements(payload_ + 2 * kGuard);
   device_->synchronize();
+  open_guards();
   if (view_.dtype == DType::f32) {
     device_->copy_to_host(elements.data(), buffer_.data(), buffer_.bytes());
   } else {
@@ -52,10 +77,12 @@ std::vector<uint32_t> GuardedTensor::download() const {
     device_->copy_to_host(halves.data(), buffer_.data(), buffer_.bytes());
     elements.assign(halves.begin(), halves.end());
   }
+  close_guards();
   return elements;
 }
 
 void GuardedTensor::upload(const std::vector<uint32_t>& elements) {
+  open_guards();
   if (view_.dtype == DType::f32) {
     device_->copy_to_device(buffer_.data(), elements.data(), buffer_.bytes());
   } else {
@@ -63,6 +90,7 @@ void GuardedTensor::upload(const std::vector<uint32_t>& elements) {
     for (const uint32_t element : elements) halves.push_back(static_cast<uint16_t>(element));
     device_->copy_to_device(buffer_.data(), halves.data(), buffer_.bytes());
   }
+  close_guards();
 }
 
 void GuardedTensor::write(const std::vector<float>& values) {
