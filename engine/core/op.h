@@ -146,6 +146,8 @@ struct TensorPlace {
 struct KernelPlaces {
   std::vector<TensorPlace> x;
   TensorPlace y;
+  std::vector<TensorPlace> dx;  ///< pitch 0, here and for dy: there is no such gradient
+  TensorPlace dy;               ///< of an op that sums gradients, its first user's
 };
 
 /// One node on one device. x, y, dx and dy are of the precision's storage type, but that the loss's
@@ -154,8 +156,8 @@ struct KernelPlaces {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  /// Called once, before all that follows, when it is known how inputs and output will lie. For
-  /// kernels whose preparations depend on it.
+  /// Called once, before all that follows, when it is known how inputs, output and their gradients
+  /// will lie. For kernels whose preparations depend on it.
   virtual void plan(const KernelPlaces&) {}
   virtual size_t workspace_bytes() const { return 0; }  ///< scratch of one call
   virtual size_t saved_bytes() const { return 0; }      ///< from forward to backward

@@ -312,10 +312,16 @@ void Planner::share_in_place() {
 }
 
 void Planner::plan_nodes(const PlanNode& plan) const {
-  const auto place = [&](int t) { return TensorPlace{pitch_of(t), channel_of(t)}; };
+  const auto place = [&](int t) {
+    return t < 0 ? TensorPlace{} : TensorPlace{pitch_of(t), channel_of(t)};
+  };
   for (int i = 0; i < count_; ++i) {
     KernelPlaces places{.x = {}, .y = place(value(i))};
-    for (const int input : node(i).inputs) places.x.push_back(place(value(input)));
+    if (backward_) places.dy = place(dy(i));
+    for (size_t k = 0; k < node(i).inputs.size(); ++k) {
+      places.x.push_back(place(value(node(i).inputs[k])));
+      places.dx.push_back(backward_ ? place(dx(i, k)) : TensorPlace{});
+    }
     plan(static_cast<size_t>(i), places);
   }
 }

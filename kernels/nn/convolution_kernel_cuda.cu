@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/error.h"
 #include "kernels/nn/filter_layout_cuda.h"
 
 namespace engine {
@@ -56,8 +57,29 @@ void ConvolutionKernelCuda::plan(const KernelPlaces& places) {
     bytes = std::max(bytes, data_->workspace_bytes());
   }
   plans_bytes_ = aligned(bytes);
+  plan_rooms(places);
   const size_t sums = training_ && shape_.bias ? gradient_.workspace_bytes() : 0;
-  workspace_bytes_ = x_at() + std::max(packed_bytes(shape_.input), sums);
+  workspace_bytes_ = x_at() + std::max(x_room_ ? packed_bytes(shape_.input) : 0, sums);
+}
+
+/// Which tensors have to be packed, or made, where the plans can take them.
+void ConvolutionKernelCuda::plan_rooms(const KernelPlaces& places) {
+  const int64_t ins = shape_.input.c, outs = shape_.output.c;
+  const bool dy_is_dz = outer_gradient_ || activation_ == Activation::none;
+  const bool makes_z = !writes_y_ && !saves_argument_;
+  const bool makes_dz = training_ && !(dy_is_dz && plain(places.dy, outs));
+  y_room_ = makes_z || makes_dz;
+  const bool packs_x = !reads_x_ && !plain(places.x[0], ins);
+  x_room_ = packs_x || (needs_dx_ && !plain(places.dx[0], ins));
+}
+
+TensorView ConvolutionKernelCuda::like_y(void* workspace) const {
+  if (!y_room_) fail(ExitCode::internal, "an output or its gradient does not lie as planned");
+  return packed(at(workspace, plans_bytes_), shape_.output);
+}
+TensorView ConvolutionKernelCuda::like_x(void* workspace) const {
+  if (!x_room_) fail(ExitCode::internal, "an input or its gradient does not lie as planned");
+  return packed(at(workspace, x_at()), shape_.input);
 }
 
 std::string ConvolutionKernelCuda::implementation() const {
@@ -74,9 +96,6 @@ size_t ConvolutionKernelCuda::packed_bytes(const Shape& shape) const {
 
 size_t ConvolutionKernelCuda::saved_bytes() const {
   return saves_argument_ ? packed_bytes(shape_.output) : 0;
-}
-size_t ConvolutionKernelCuda::x_at() const {
-  return y_at() + packed_bytes(shape_.output);
 }
 
 int64_t ConvolutionKernelCuda::stored_elements(size_t parameter) const {
@@ -104,7 +123,7 @@ void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
   if (saves_argument_) {
     z = packed(args.saved, shape_.output);
   } else if (!writes_y_) {
-    z = packed(at(args.workspace, y_at()), shape_.output);
+    z = like_y(args.workspace);
   }
   forward_->forward(x.data, args.operands[kWeight], bias, z.data, args.workspace);
   if (activation_ == Activation::none || activation_ == Activation::relu) {
@@ -119,8 +138,7 @@ void ConvolutionKernelCuda::forward(const ForwardArgs& args) {
 /// dz, as plans can use it; also writes the bias's gradient.
 TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) const {
   if (outer_gradient_) {
-    const TensorView dz =
-        plain(args.dy) ? args.dy : packed(at(args.workspace, y_at()), shape_.output);
+    const TensorView dz = plain(args.dy) ? args.dy : like_y(args.workspace);
     copy_elements(device_, "conv2d_pack", args.dy, dz);
     return dz;
   }
@@ -128,8 +146,7 @@ TensorView ConvolutionKernelCuda::argument_gradient(const BackwardArgs& args) co
   const TensorView v =
       saves_argument_ ? packed(const_cast<void*>(args.saved), shape_.output) : args.y;
   const bool same = activation_ == Activation::none && plain(args.dy);
-  const TensorView dz =
-      same ? packed(nullptr, shape_.output) : packed(at(args.workspace, y_at()), shape_.output);
+  const TensorView dz = same ? packed(nullptr, shape_.output) : like_y(args.workspace);
   gradient_.run(device_, v, args.dy, dz, db, at(args.workspace, x_at()));
   return same ? args.dy : dz;
 }

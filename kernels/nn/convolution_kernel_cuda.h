@@ -39,34 +39,42 @@ class ConvolutionKernelCuda : public Kernel {
   std::string implementation() const override;
 
  private:
-  // The workspace: the plans' own, then a packed tensor like y, then one like x. The place of x
-  // also holds the partial sums of the bias's gradient, which are done with before x comes.
+  // The workspace: the plans' own, then a packed tensor like y, then one like x, where they are
+  // needed. The place of x also holds the partial sums of the bias's gradient, which are done with
+  // before x comes.
   DType dtype() const { return storage_type(shape_.precision); }
   TensorView packed(void* data, const Shape& shape) const {
     return packed_view(data, shape, dtype());
   }
   size_t packed_bytes(const Shape& shape) const;  ///< with space to the next aligned address
-  size_t y_at() const { return plans_bytes_; }
-  size_t x_at() const;
+  size_t x_at() const { return plans_bytes_ + (y_room_ ? packed_bytes(shape_.output) : 0); }
   static std::byte* at(void* workspace, size_t offset) {
     return static_cast<std::byte*>(workspace) + offset;
   }
+  /// Throw Error (internal) where there was no need of them when the places were known.
+  TensorView like_y(void* workspace) const;
+  TensorView like_x(void* workspace) const;
 
   /// Whether plans can use a tensor where it is.
   static bool plain(const TensorView& tensor) {
     constexpr uintptr_t kAlignment = 16;
     return tensor.packed() && reinterpret_cast<uintptr_t>(tensor.data) % kAlignment == 0;
   }
-  /// Whether plans can read or write a tensor of so many channels where it will lie.
-  bool takes(const TensorPlace& place, int64_t channels) const {
+  bool aligned_at(int64_t channel) const {
     constexpr size_t kAlignment = 16;
-    const auto aligned = [this](int64_t count) {
-      return static_cast<size_t>(count) * size_of(dtype()) % kAlignment == 0;
-    };
-    return aligned(place.channel) && (place.pitch == channels || aligned(place.pitch));
+    return static_cast<size_t>(channel) * size_of(dtype()) % kAlignment == 0;
   }
+  /// The same of a tensor of so many channels, by how it will lie.
+  bool plain(const TensorPlace& place, int64_t channels) const {
+    return place.pitch == channels && aligned_at(place.channel);
+  }
+  /// Whether plans that know a tensor's pitch can read or write it where it will lie.
+  bool takes(const TensorPlace& place, int64_t channels) const {
+    return aligned_at(place.channel) && (place.pitch == channels || aligned_at(place.pitch));
+  }
+  void plan_rooms(const KernelPlaces& places);
   TensorView place_of_x(const TensorView& x, void* workspace) const {
-    return plain(x) ? x : packed(at(workspace, x_at()), shape_.input);
+    return plain(x) ? x : like_x(workspace);
   }
   /// x as plans take it.
   TensorView packed_x(const TensorView& x, void* workspace) const {
@@ -80,9 +88,10 @@ class ConvolutionKernelCuda : public Kernel {
   CudaDevice& device_;
   Activation activation_;
   bool training_, needs_dx_, outer_gradient_;
-  bool saves_argument_;    ///< training with gelu or silu
-  bool reads_x_ = false;   ///< plans take x in its place, with its pitch
-  bool writes_y_ = false;  ///< the forward plan's result is y, in its place
+  bool saves_argument_;                   ///< training with gelu or silu
+  bool reads_x_ = false;                  ///< plans take x in its place, with its pitch
+  bool writes_y_ = false;                 ///< the forward plan's result is y, in its place
+  bool x_room_ = false, y_room_ = false;  ///< in the workspace
   ConvolutionShape shape_;
   ArgumentGradient gradient_;
   std::unique_ptr<ConvolutionPlans> forward_, filter_, data_;  ///< the gradients': in training

@@ -50,6 +50,8 @@ OpRunner::OpRunner(const OpRow& row, const Op& op, const RowInputs& inputs, Kern
   };
   KernelPlaces places{.x = {}, .y = place(signature_.output)};
   for (const Shape& input : row.inputs) places.x.push_back(place(input));
+  places.dx = places.x;
+  places.dy = places.y;
   kernel_->plan(places);
 }
 
@@ -85,7 +87,8 @@ GuardedTensor OpRunner::tensor(const Shape& shape) {
 
 /// y; a loss's is always float32.
 GuardedTensor OpRunner::output() {
-  if (row_.op == "softmax_cross_entropy" || row_.op == "dense_loss") return GuardedTensor(device_, signature_.output);
+  if (row_.op == "softmax_cross_entropy" || row_.op == "dense_loss")
+    return GuardedTensor(device_, signature_.output);
   return tensor(signature_.output);
 }
 
