@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "engine/core/error.h"
+
 namespace engine {
 
 bool ConvolutionShape::pointwise() const {
@@ -66,6 +68,10 @@ std::string repacked_tensors(const ConvolutionShape& shape, size_t workspace_byt
     }
   }
   return {};
+}
+
+void require_planned(bool planned, std::string_view tensor) {
+  if (!planned) fail(ExitCode::internal, "{} of a convolution does not lie as planned", tensor);
 }
 
 void note_plan(CudaDevice& device, const ConvolutionShape& shape, ConvolutionPass pass,

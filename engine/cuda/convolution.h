@@ -77,6 +77,10 @@ class ConvolutionPlans {
 std::unique_ptr<ConvolutionPlans> make_convolution_plans(
     CudaDevice& device, const ConvolutionShape& shape, const std::vector<ConvolutionPass>& passes);
 
+/// Throws Error (internal) when a tensor that does not lie as planned would need memory that was
+/// not asked for.
+void require_planned(bool planned, std::string_view tensor);
+
 /// What computes, with its version: "cuDNN 9.19.0".
 std::string convolution_library();
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/core/error.h"
 #include "kernels/nn/filter_layout_cuda.h"
 
 namespace engine {
@@ -74,11 +73,11 @@ void ConvolutionKernelCuda::plan_rooms(const KernelPlaces& places) {
 }
 
 TensorView ConvolutionKernelCuda::like_y(void* workspace) const {
-  if (!y_room_) fail(ExitCode::internal, "an output or its gradient does not lie as planned");
+  require_planned(y_room_, "an output or its gradient");
   return packed(at(workspace, plans_bytes_), shape_.output);
 }
 TensorView ConvolutionKernelCuda::like_x(void* workspace) const {
-  if (!x_room_) fail(ExitCode::internal, "an input or its gradient does not lie as planned");
+  require_planned(x_room_, "an input or its gradient");
   return packed(at(workspace, x_at()), shape_.input);
 }
 
