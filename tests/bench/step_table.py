@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BATCH = 1000
 BYTES_PER_SECOND = 3.0e12  # what a large copy reaches on an H100
 FLOPS = 790e12  # what a large bf16 product reaches there
+FP32_FLOPS = 67e12  # of ordinary arithmetic there: the stem's, which is not for tensor cores
+SHARED_READS = 7.4e12  # of 4 bytes: 132 multiprocessors x 32 banks x 1.755 GHz
 LAUNCH_SECONDS = 1.5e-6  # from one kernel of a CUDA graph to the next; assumed, like the two above, until a GPU has said
 
 TEXT = """# Performance on a GPU: what a step costs
@@ -23,7 +25,9 @@ TEXT = """# Performance on a GPU: what a step costs
 No GPU has run this engine yet. What is known without one is what a step launches, moves and multiplies: `engine summary
 experiments/gray.json --device cuda --target h100 --set precision=bf16 --set train.batch_size=1000` lists it launch by launch, from
 the same code that runs on a GPU. Here it is by node. Times are estimates from assumed ceilings, not measurements: the longer of bytes at
-{bandwidth:.1f} TB/s and arithmetic at {tflops:.0f} TFLOP/s for each launch, and {launch:.1f} us for each launch on top. A plan of cuDNN
+{bandwidth:.1f} TB/s and arithmetic at {tflops:.0f} TFLOP/s for each launch, and {launch:.1f} us for each launch on top; for the stem, an own kernel,
+arithmetic at {fp32:.0f} TFLOP/s and in its backward one read of shared memory a product at {reads:.1f} T/s; branches that run side by
+side count one after the other. A plan of cuDNN
 counts as one launch; it may start more than one kernel, and the copies that it makes inside ([results/plans.md](results/plans.md))
 are not in its bytes.
 
@@ -48,6 +52,18 @@ def summary(engine, *more):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def arithmetic(launch, products):
+    """Operations of a launch, and the seconds that they take at the ceilings."""
+    flop = products.get(launch["node"], 0)
+    if launch["kernel"].startswith("convolution"):
+        return flop, flop / FLOPS
+    if launch["kernel"] == "stem_forward":
+        return flop, flop / FP32_FLOPS
+    if launch["kernel"] == "stem_backward":  # only for pixels that the pool chose, one in four
+        return flop / 4, flop / 4 / 2 / SHARED_READS
+    return 0, 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--engine", default=str(ROOT / "build/release/bin/engine"))
@@ -59,9 +75,8 @@ def main():
 
     rows, total = {}, {"launches": 0, "bytes": 0, "flop": 0, "seconds": 0}
     for launch in described["launches"]:
-        is_product = launch["kernel"].startswith("convolution")
-        flop = products.get(launch["node"], 0) if is_product else 0
-        seconds = max(launch["bytes"] / BYTES_PER_SECOND, flop / FLOPS) + LAUNCH_SECONDS
+        flop, busy = arithmetic(launch, products)
+        seconds = max(launch["bytes"] / BYTES_PER_SECOND, busy) + LAUNCH_SECONDS
         key = (launch["node"] or launch["phase"], launch["phase"] if launch["node"] else "")
         row = rows.setdefault(key, {"launches": 0, "bytes": 0, "flop": 0, "seconds": 0})
         for sums in (row, total):
@@ -77,6 +92,7 @@ def main():
     text = TEXT.format(table="\n".join(lines), launches=total["launches"], megabytes=total["bytes"] / 1e6,
                        gigaflop=total["flop"] / 1e9, step=total["seconds"] * 1e3, rate=BATCH / total["seconds"],
                        arithmetic=total["flop"] / FLOPS * 1e3, bandwidth=BYTES_PER_SECOND / 1e12, tflops=FLOPS / 1e12,
+                       fp32=FP32_FLOPS / 1e12, reads=SHARED_READS / 1e12,
                        launch=LAUNCH_SECONDS * 1e6,
                        apart=len(summary(options.engine, *without)["launches"]))
     Path(options.out).write_text(text)
