@@ -51,12 +51,12 @@ class Device {
   virtual void choose_again(Choices) {}
   /// Chosen since then, or ever. A device that times nothing has none.
   virtual Choices choices() const { return {}; }
-  /// How many lanes fork() may be asked for; 1: no two calls ever run side by side.
+  /// How many lanes fork_lanes() may be asked for; 1: no two calls ever run side by side.
   virtual int lanes() const { return 1; }
   /// Until join(), what is queued goes into the lane that use_lane() said last (0 to count - 1; at
   /// first 0). Lanes begin after all that was queued before and may run side by side; what is
   /// queued after join() waits for all of them. Forks do not nest. See DeviceFork.
-  virtual void fork(int) {}
+  virtual void fork_lanes(int) {}
   virtual void use_lane(int) {}
   virtual void join() {}
   /// Notes what work() queues, and runs none of it. work() may not wait for the device.
@@ -78,7 +78,7 @@ class DeviceRange {
 class DeviceFork {
  public:
   /// The destructor runs also when only some of the lanes could be forked.
-  DeviceFork(Device& device, int lanes) : DeviceFork(device) { device.fork(lanes); }
+  DeviceFork(Device& device, int lanes) : DeviceFork(device) { device.fork_lanes(lanes); }
   ~DeviceFork() {
     if (!device_) return;
     try {

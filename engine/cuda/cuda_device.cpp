@@ -147,8 +147,8 @@ std::span<const cudaStream_t> CudaDevice::streams() const {
   return lanes_ ? lanes_->streams() : std::span<const cudaStream_t>();
 }
 
-void CudaDevice::fork(int count) {
-  if (lanes_ && !timer_) lanes_->fork(count);
+void CudaDevice::fork_lanes(int count) {
+  if (lanes_ && !timer_) lanes_->fork_lanes(count);
 }
 
 void CudaDevice::use_lane(int lane) {

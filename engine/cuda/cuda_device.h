@@ -52,7 +52,7 @@ class CudaDevice : public Device {
   std::unique_ptr<Recording> record(std::function<void()> work) override;
   int lanes() const override;
   /// Does nothing while launches are timed: they run one after the other then.
-  void fork(int count) override;
+  void fork_lanes(int count) override;
   void use_lane(int lane) override;
   void join() override;
   /// NVTX ranges.

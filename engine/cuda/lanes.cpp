@@ -33,7 +33,7 @@ void Lanes::destroy() {
   }
 }
 
-void Lanes::fork(int count) {
+void Lanes::fork_lanes(int count) {
   check(cudaEventRecord(events_[0], streams_[0]), "forking streams");
   for (forked_ = 1; forked_ < count; ++forked_) {
     check(cudaStreamWaitEvent(streams_[static_cast<size_t>(forked_)], events_[0], 0),

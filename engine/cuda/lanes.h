@@ -21,7 +21,7 @@ class Lanes {
   /// Non-blocking ones; the first is the one that all else is queued on.
   std::span<const cudaStream_t> streams() const { return streams_; }
   /// Streams 1 to count - 1 go on when the first has done what is queued on it.
-  void fork(int count);
+  void fork_lanes(int count);
   /// The first stream goes on when those that were forked have done what is queued on them. Without
   /// a fork nothing.
   void join();

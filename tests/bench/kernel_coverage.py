@@ -18,8 +18,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What takes longest runs here only with ENGINE_LONG_TESTS, and always without sanitizers. Should it
 # be all that launches some kernel, the program fails.
 SLOW = ["kernels.conv2d_of_the_study", "kernels.conv2d_bias_and_activation",
-        "kernels.conv2d_padding_and_stride", "EmulatedNetwork.TheStudysGradients*",
-        "EmulatedNetwork.Junctions*", "ops/RandomShapes.*"]
+        "kernels.conv2d_padding_and_stride", "kernels.stem_odd_sizes", "kernels.stem_padding",
+        "ops/RandomShapes.*", "EmulatedNetwork.*Study*", "EmulatedNetwork.Junctions*", "EmulatedNetwork.FusedHeads*",
+        "EmulatedNetwork.TheStem*", "EmulatedNetwork.SideStreams*", "EmulatedNetwork.ReplaysAWholeStep*",
+        "EmulatedNetwork.Evaluates*"]
 
 
 def run_kernels(build):

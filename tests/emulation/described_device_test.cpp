@@ -155,7 +155,7 @@ TEST(DescribedDevice, AStepLaunchesWhatItLaunchesOnAGpu) {
   EXPECT_EQ(noted, ran);
   EXPECT_EQ(list.launches.front().phase, "gather");
   EXPECT_EQ(list.launches.back().phase, "update");
-  EXPECT_EQ(list.plans.size(), 11u);  // three passes of four nodes, but no dx of the stem
+  EXPECT_EQ(list.plans.size(), 8u);  // three passes of each convolution, but no dx of the stem
 }
 
 TEST(RepackedTensors, AreFoundByTheWorkspacesSize) {

@@ -217,7 +217,7 @@ TEST(Emulation, ReportsAForkWithoutAJoin) {
   CudaDevice device(0);
   const Buffer memory(device, 4);
   const auto forget = [&](bool join) {
-    device.fork(2);
+    device.fork_lanes(2);
     device.use_lane(1);
     device.zero(memory.data(), 4);
     if (join) device.join();

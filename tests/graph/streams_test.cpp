@@ -99,7 +99,7 @@ class LanedDevice : public Device {
     return cpu_->record(std::move(work));
   }
   int lanes() const override { return 4; }
-  void fork(int count) override { log += fmt::format("fork {}, ", count); }
+  void fork_lanes(int count) override { log += fmt::format("fork {}, ", count); }
   void use_lane(int lane) override { EXPECT_LT(lane, 4); }
   void join() override { log += "join, "; }
 

@@ -45,6 +45,10 @@ TEST(Kill, AtAnyMomentARunResumesToTheSameBytes) {
       // The moment is the stimulus: anywhere in a run. Later attempts are killed too, but not all.
       if (attempt == 0 || (attempt < 49 && random() % 4 != 0)) {
         std::this_thread::sleep_for(whole * std::uniform_real_distribution<double>(0, 1)(random));
+        // Every fourth then waits for a save, however short they are on this machine.
+        const auto latest = std::chrono::steady_clock::now() + whole;
+        while (kills % 4 == 0 && !window->in_save && std::chrono::steady_clock::now() < latest) {
+        }
         kill(child, SIGKILL);
       }
       code = test::wait_for(child);
