@@ -27,18 +27,23 @@ std::optional<fs::path> find_library() {
   return std::nullopt;
 }
 
+/// The library brings cuBLASLt, whose loading takes a tenth of a second: for nothing without a driver.
+bool has_driver() {
+  static const bool found = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr;
+  return found;
+}
+
 CudaLibrary load_library() {
   const auto file = find_library();
   if (!file) return {.why_not = "this build of the engine has no CUDA library (libengine_cuda.so)"};
   void* library = dlopen(file->c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) return {.why_not = dlerror(), .found = true};
+  if (!library) return {.why_not = dlerror()};
   const auto open = reinterpret_cast<OpenBackend>(dlsym(library, kOpenBackend));
   const Backend* backend = open ? open(ENGINE_VERSION) : nullptr;
   if (!backend) {
-    return {.why_not = fmt::format("{} belongs to another version of the engine", file->string()),
-            .found = true};
+    return {.why_not = fmt::format("{} belongs to another version of the engine", file->string())};
   }
-  return {.backend = backend, .found = true};
+  return {.backend = backend};
 }
 
 /// The number in "cuda" (0) or "cuda:N"; nothing for another text.
@@ -63,6 +68,7 @@ std::string plan_cache_file() {
 }
 
 const Backend& cuda_backend() {
+  if (find_library() && !has_driver()) fail(ExitCode::device, "no NVIDIA driver is installed");
   const CudaLibrary& library = cuda_library();
   if (!library.backend) fail(ExitCode::device, "{}", library.why_not);
   return *library.backend;
@@ -121,7 +127,7 @@ Machine open_target(const std::string& target) {
 }
 
 Machine open_any() {
-  if (!cuda_library().found) return open_cpu();
+  if (!find_library()) return open_cpu();
   try {
     return open_any_cuda();
   } catch (const Error& error) {

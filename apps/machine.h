@@ -15,7 +15,6 @@ namespace engine {
 struct CudaLibrary {
   const Backend* backend = nullptr;  ///< null: see why_not
   std::string why_not;               ///< one line
-  bool found = false;                ///< the file is there
 };
 const CudaLibrary& cuda_library();
 

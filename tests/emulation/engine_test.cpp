@@ -26,8 +26,9 @@ class EngineWithGpu : public testing::Test {
     file_ = write_experiment(folder_, "small", small_experiment());
   }
   ProcessResult run(std::vector<std::string> arguments,
-                    const std::map<std::string, std::string>& environment = {}) const {
+                    std::map<std::string, std::string> environment = {}) const {
     arguments.insert(arguments.begin(), program_);
+    environment.emplace("LD_LIBRARY_PATH", EMULATED_FOLDER);
     return run_process(arguments, {.folder = folder_.path(), .environment = environment});
   }
   /// What weights a run has come to.
@@ -193,8 +194,12 @@ TEST_F(EngineWithGpu, SaysWhyThereIsNoGpu) {
     EXPECT_EXIT_CODE(result, 8);
     return result.err;
   };
-  EXPECT_EQ(reason("EMULATED_DRIVER", "0"),
-            "--device cuda: no NVIDIA driver is installed; use --device cpu or auto\n");
+  const std::string no_driver =
+      "--device cuda: no NVIDIA driver is installed; use --device cpu or auto\n";
+  EXPECT_EQ(reason("EMULATED_DRIVER", "0"), no_driver);
+  if (!fs::exists("/dev/nvidiactl")) {
+    EXPECT_EQ(reason("LD_LIBRARY_PATH", ""), no_driver);
+  }
   EXPECT_EQ(reason("EMULATED_DRIVER", "12080"),
             "--device cuda: the NVIDIA driver is for CUDA 12.8, this engine needs one for CUDA "
             "13.0 or newer; use --device cpu or auto\n");

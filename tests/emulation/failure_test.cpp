@@ -82,7 +82,8 @@ class FailingGpu : public testing::Test {
                                        "--threads", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     std::map<std::string, std::string> environment{{"ENGINE_COUNTED_TIME", "1"},
-                                                   {"EMULATED_CALLS", log()}};
+                                                   {"EMULATED_CALLS", log()},
+                                                   {"LD_LIBRARY_PATH", EMULATED_FOLDER}};
     if (!failure.empty()) environment["EMULATED_FAILURE"] = failure;
     return run_process(arguments, {.folder = folder_.path(), .environment = environment});
   }

@@ -29,12 +29,14 @@ class Engine : public testing::Test {
                                        folder_ / "tiny.json",
                                        "--out",
                                        folder_ / out,
+                                       "--device",
+                                       "cpu",
                                        "--threads",
                                        "1",
                                        "--set",
                                        "train.checkpoint.every_steps=1",
                                        "--set",
-                                       "train.epochs=6"};
+                                       "train.epochs=20"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const pid_t child = fork();
     if (child != 0) return child;
