@@ -1,7 +1,7 @@
 # libengine_cuda.so, built where a CUDA toolkit with cuBLAS, cuDNN and cudnn-frontend are here. The program does
 # not link with it but loads it at run time, so the same program runs where they are not.
 set(ENGINE_CUDA ON CACHE BOOL "Build the CUDA library where a toolkit is found")
-set(ENGINE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectures; the last also as PTX for later ones")
+set(ENGINE_CUDA_ARCHITECTURES "80;90-real;100-real" CACHE STRING "GPU architectures; the first also as PTX for later ones")
 
 set(missing "")
 if(ENGINE_CUDA)
@@ -16,6 +16,16 @@ if(ENGINE_CUDA)
   endif()
   if(CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_ARCHITECTURES "${ENGINE_CUDA_ARCHITECTURES}")
+    if(ENGINE_CUDA_ARCHITECTURES MATCHES "^[0-9]+(;[0-9]+-real)+$")
+      # The machine code of all is made from the PTX of the first: nvcc then compiles once and only assembles
+      # several times, which takes half as long. No kernel asks for what only a later PTX has.
+      set(CMAKE_CUDA_ARCHITECTURES OFF)
+      list(GET ENGINE_CUDA_ARCHITECTURES 0 first)
+      list(TRANSFORM ENGINE_CUDA_ARCHITECTURES REPLACE "-real" "" OUTPUT_VARIABLE code)
+      list(TRANSFORM code PREPEND "sm_")
+      list(JOIN code "," code)
+      set(one_ptx "--generate-code=arch=compute_${first},code=[compute_${first},${code}]")
+    endif()
     enable_language(CUDA)
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 has not heard that nvcc 12 and later know C++20
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
@@ -50,7 +60,7 @@ set_target_properties(engine_cuda PROPERTIES
   CUDA_STANDARD 20 CUDA_RUNTIME_LIBRARY Static
   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 target_compile_options(engine_cuda PRIVATE
-  "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:${one_ptx};--expt-relaxed-constexpr;-lineinfo>"
   "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${ENGINE_WERROR}>>:-Werror=all-warnings>")
 # A kernel that spills registers or keeps anything in local memory fails to build. CUB's are as they are: one
 # of them spills 8 bytes on one of the architectures.
@@ -64,6 +74,8 @@ target_compile_definitions(engine_cuda PRIVATE ENGINE_VERSION="${PROJECT_VERSION
 string(REPLACE ";" "," architectures "${ENGINE_CUDA_ARCHITECTURES}")
 set_source_files_properties(kernels/backend_cuda.cpp PROPERTIES
   COMPILE_DEFINITIONS "ENGINE_CUDA_ARCHITECTURES=\"${architectures}\"")
+# cudnn-frontend in one file: it builds plans, computes nothing, and takes a minute to optimize.
+set_source_files_properties(engine/cuda/pass_plan_cudnn.cpp PROPERTIES COMPILE_OPTIONS "-O1")
 target_include_directories(engine_cuda SYSTEM PRIVATE "${CUDNN_INCLUDE_DIR}" "${CUDNN_FRONTEND_INCLUDE_DIR}")
 # What the library takes from the rest of the engine: descriptions of ops, messages. Nothing of oneDNN.
 target_link_libraries(engine_cuda PRIVATE engine_kernels engine_core "${CUDNN_LIBRARY}" CUDA::cublasLt CUDA::nvrtc)

@@ -6,7 +6,7 @@
 
 namespace engine {
 
-/// For which GPUs a library has code, by CMake's list of them: "80-real,90-real,100". Code for 8.0
+/// For which GPUs a library has code, by CMake's list of them: "80,90-real,100-real". Code for 8.0
 /// also runs on 8.6, but not on 9.0; PTX, which the driver compiles, on all that came later.
 class Architectures {
  public:

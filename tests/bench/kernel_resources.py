@@ -34,15 +34,14 @@ def ptxas_report(words, folder):
     words = words[next(i for i, word in enumerate(words) if word.endswith("nvcc")):]  # no ccache
     kept, skip = [], False
     for word in words:
-        if skip or word.startswith("--generate-code="):
+        if skip:
             skip = False
             continue
         if word == "-o":
             skip = True
             continue
         kept.append(word)
-    code = [f"--generate-code=arch=compute_{a[3:]},code=[{a}]" for a in ARCHITECTURES]
-    done = subprocess.run(kept + code + ["-Xptxas", "-v", "-o", os.devnull], cwd=folder, text=True,
+    done = subprocess.run(kept + ["-Xptxas", "-v", "-o", os.devnull], cwd=folder, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         sys.exit(done.stdout)
