@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <fstream>
+#include <string>
 
 namespace engine {
 namespace {
@@ -19,6 +21,22 @@ size_t unwanted(std::string_view text, bool keep_lines) {
   const bool embedding = byte(1) == 0x80 && byte(2) >= 0xAA && byte(2) <= 0xAE;  // U+202A..E
   const bool isolate = byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;    // U+2066..9
   return embedding || isolate ? 3 : 0;
+}
+
+/// A word as a shell takes it.
+std::string quoted(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string text = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      text += "'\\''";
+    } else {
+      text += c;
+    }
+  }
+  return text + "'";
 }
 
 }  // namespace
@@ -40,6 +58,17 @@ std::string printable(std::string_view text, bool keep_lines) {
 void print_error(std::string_view message) {
   std::fflush(stdout);
   fmt::print(stderr, "{}\n", printable(message, true));
+}
+
+std::string typed_command() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string command, word;
+  while (std::getline(file, word, '\0')) {
+    if (command.empty()) word = "engine";
+    if (word == "--resume" || word == "--overwrite") continue;
+    command += (command.empty() ? "" : " ") + quoted(word);
+  }
+  return command;
 }
 
 }  // namespace engine

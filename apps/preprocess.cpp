@@ -1,11 +1,11 @@
 // engine preprocess: what the network would see, as a NumPy file.
 
 #include <algorithm>
-#include <numeric>
 
 #include "apps/arrays.h"
 #include "apps/session.h"
 #include "apps/verbs.h"
+#include "engine/run/gathered.h"
 
 namespace engine {
 namespace {
@@ -14,33 +14,6 @@ struct PreprocessArguments {
   SharedOptions shared;
   std::string split = "train", images, out;
 };
-
-/// All samples of a set through the every-epoch stages of epoch 0, in the set's order.
-std::vector<float> gather_all(Device& device, Pipeline& pipeline, const PreparedSet& set) {
-  const int64_t count = set.count(), chunk = std::min<int64_t>(count, 250);
-  const auto per_sample = static_cast<size_t>(pipeline.output().per_sample());
-  std::vector<int32_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  const Buffer rows(device, order.size() * sizeof(int32_t));
-  device.copy_to_device(rows.data(), order.data(), rows.bytes());
-  const Buffer batch(device, static_cast<size_t>(chunk) * per_sample * sizeof(float));
-  const Buffer labels(device, static_cast<size_t>(chunk) * sizeof(int32_t));
-  const Buffer samples(device, static_cast<size_t>(chunk) * sizeof(int32_t));
-  const StepState start;
-  const Buffer state(device, sizeof(start));
-  device.copy_to_device(state.data(), &start, sizeof(start));
-  std::vector<float> values(static_cast<size_t>(count) * per_sample);
-  for (int64_t at = 0; at < count; at += chunk) {
-    const int64_t now = std::min(chunk, count - at);
-    pipeline.gather(set, static_cast<int32_t*>(rows.data()) + at,
-                    static_cast<const StepState*>(state.data()),
-                    packed_view(batch.data(), pipeline.output().with_batch(now)),
-                    static_cast<int32_t*>(labels.data()), static_cast<int32_t*>(samples.data()));
-    device.copy_to_host(values.data() + static_cast<size_t>(at) * per_sample, batch.data(),
-                        static_cast<size_t>(now) * per_sample * sizeof(float));
-  }
-  return values;
-}
 
 int preprocess(PreprocessArguments& arguments) {
   const Session session = open_session(arguments.shared);
@@ -65,7 +38,7 @@ int preprocess(PreprocessArguments& arguments) {
   const auto pipeline = make_pipeline(session, input.shape.with_batch(1));
   if (needs_statistics) pipeline->measure(split.train);
   const auto prepared = pipeline->prepare(input, arguments.split == "train");
-  const std::vector<float> values = gather_all(*session.machine.device, *pipeline, *prepared);
+  const std::vector<float> values = gathered(*session.machine.device, *pipeline, *prepared);
   const Shape shape = pipeline->output();
   const std::vector<int64_t> dims{prepared->count(), shape.h, shape.w, shape.c};
   write_npy(real_files(), arguments.out, dims, values);

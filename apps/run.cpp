@@ -2,10 +2,12 @@
 
 #include <chrono>
 
+#include "apps/console.h"
 #include "apps/fetching.h"
 #include "apps/session.h"
 #include "apps/table.h"
 #include "apps/verbs.h"
+#include "engine/report/run_report.h"
 
 namespace engine {
 namespace {
@@ -26,6 +28,7 @@ void print_result(const RunResult& result, double seconds) {
     fmt::print("time           {}\n", short_seconds(seconds));
   }
   fmt::print("run folder     {}\n", result.folder);
+  fmt::print("report         {}/{}\n", result.folder, run_files::kReport);
 }
 
 int run(RunArguments& arguments) {
@@ -41,6 +44,8 @@ int run(RunArguments& arguments) {
   Progress progress({.quiet = arguments.quiet});
   const Machine& machine = session.machine;
   if (!machine.note.empty()) progress.line(machine.note);
+  RunReport report(typed_command());
+  arguments.run.observers.push_back(&report);
   const RunResult result =
       run_training(session.experiment, machine.registry, *machine.device, arguments.run, progress);
   progress.finish();

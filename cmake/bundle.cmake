@@ -37,7 +37,7 @@ foreach(library IN LISTS libraries)
 endforeach()
 
 # Header-only libraries are part of the program itself.
-foreach(package libcli11-dev libxxhash-dev)
+foreach(package libcli11-dev libxxhash-dev libjs-chart.js)
   if(EXISTS "/usr/share/doc/${package}/copyright")
     file(COPY_FILE "/usr/share/doc/${package}/copyright" "${root}/share/engine/licences/${package}.txt")
   endif()

@@ -63,6 +63,11 @@ struct ExperimentOptions {
 /// key. Throws Error (experiment) that lists everything found.
 Experiment load_experiment(const std::string& file, const ExperimentOptions& options,
                            const Registry& registry);
+/// A value of a resolved experiment: "train.epochs", JSON text, "noise.json:12:15".
+struct ResolvedLine {
+  std::string key, value, origin;
+};
+std::vector<ResolvedLine> resolved_lines(const Value& resolved);
 /// Every value with its origin, one a line: "train.epochs = 100    noise.json:12:15".
 std::string describe_origins(const Value& resolved);
 /// JSON Schema draft-07 of experiment files.

@@ -6,19 +6,15 @@
 namespace engine {
 namespace {
 
-struct Line {
-  std::string text, origin;
-};
-
 bool is_leaf(const Value& value) {
   if (value.is(Value::Kind::object)) return value.object().empty();
   if (!value.is(Value::Kind::array)) return true;
   return std::all_of(value.array().begin(), value.array().end(), is_leaf);
 }
 
-void collect(const Value& value, const std::string& path, std::vector<Line>& lines) {
+void collect(const Value& value, const std::string& path, std::vector<ResolvedLine>& lines) {
   if (is_leaf(value)) {
-    lines.push_back({fmt::format("{} = {}", path, to_json(value, -1)), to_string(value.origin)});
+    lines.push_back({path, to_json(value, -1), to_string(value.origin)});
     return;
   }
   if (value.is(Value::Kind::object)) {
@@ -38,16 +34,26 @@ void collect(const Value& value, const std::string& path, std::vector<Line>& lin
 
 }  // namespace
 
+std::vector<ResolvedLine> resolved_lines(const Value& resolved) {
+  std::vector<ResolvedLine> lines;
+  collect(resolved, "", lines);
+  return lines;
+}
+
 std::string describe_origins(const Value& resolved) {
   constexpr size_t kWidest = 60;
-  std::vector<Line> lines;
-  collect(resolved, "", lines);
+  const std::vector<ResolvedLine> lines = resolved_lines(resolved);
+  const auto text = [](const ResolvedLine& line) {
+    return fmt::format("{} = {}", line.key, line.value);
+  };
   size_t width = 0;
-  for (const Line& line : lines)
-    if (line.text.size() <= kWidest) width = std::max(width, line.text.size());
+  for (const ResolvedLine& line : lines) {
+    const size_t size = text(line).size();
+    if (size <= kWidest) width = std::max(width, size);
+  }
   std::string out;
-  for (const Line& line : lines)
-    out += fmt::format("{:<{}}    {}\n", line.text, width, line.origin);
+  for (const ResolvedLine& line : lines)
+    out += fmt::format("{:<{}}    {}\n", text(line), width, line.origin);
   return out;
 }
 

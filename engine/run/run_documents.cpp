@@ -8,7 +8,6 @@
 #include <ctime>
 #include <fstream>
 
-#include "engine/core/value.h"
 
 namespace engine {
 namespace {
@@ -23,14 +22,6 @@ std::string cpu_name() {
   return "unknown";
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
 Value number_or_null(double value) {
   return std::isfinite(value) ? Value(value) : Value();
 }
@@ -41,7 +32,15 @@ double share(int64_t part, int64_t whole) {
 
 }  // namespace
 
-std::string environment_json(const Environment& environment) {
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+Value environment_value(const Environment& environment) {
   Value document{Object{}};
   document.set("engine_version", environment.engine_version);
   document.set("compiler", __VERSION__);
@@ -54,7 +53,11 @@ std::string environment_json(const Environment& environment) {
   if (uname(&system) == 0) {
     document.set("system", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   }
-  return to_json(document) + "\n";
+  return document;
+}
+
+std::string environment_json(const Environment& environment) {
+  return to_json(environment_value(environment)) + "\n";
 }
 
 std::string status_json(const Status& status) {

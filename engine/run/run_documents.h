@@ -8,12 +8,17 @@
 #include <vector>
 
 #include "engine/core/file.h"
+#include "engine/core/value.h"
 #include "engine/graph/executor.h"
 #include "engine/run/trainer.h"
 
 namespace engine {
 
-/// environment.json: what the numbers may depend on besides the experiment.
+std::string utc_now();  ///< "2026-11-26T18:00:00Z"
+
+/// What the numbers may depend on besides the experiment, by names.
+Value environment_value(const Environment& environment);
+/// environment.json.
 std::string environment_json(const Environment& environment);
 
 /// status.json.

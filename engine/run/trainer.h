@@ -21,6 +21,8 @@ struct Environment {
   int threads = 0;
 };
 
+class RunObserver;
+
 struct RunOptions {
   std::string out;  ///< --out; empty: the next free <runs>/<name>
   std::string runs = "runs";
@@ -31,6 +33,7 @@ struct RunOptions {
   Environment environment;
   std::vector<std::string> without_passes;
   FileSystem* files = nullptr;  ///< null: real_files()
+  std::vector<RunObserver*> observers;
   /// Counts a step as exactly one millisecond instead of measuring, so that metrics.csv of two runs
   /// can be compared byte for byte. For tests; the environment variable ENGINE_COUNTED_TIME sets it
   /// too.

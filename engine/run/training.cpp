@@ -235,10 +235,12 @@ void Training::evaluate_test() {
   results.tested_epoch = best ? state_.best_epoch : state_.epochs_done;
   ConfusionMatrix confusion(classes_.size());
   progress_.doing("testing");
+  std::vector<float> logits;
   if (split_.test.shape.n > 0) {
     const auto test = pipeline_->prepare(split_.test, false);
     results.test = test_ = executor_->evaluate(*test);
-    confusion.add(executor_->logits(*test), split_.test.labels);
+    logits = executor_->logits(*test);
+    confusion.add(logits, split_.test.labels);
   }
   results.epochs = state_.epochs_done;
   results.best_epoch = state_.best_epoch;
@@ -250,6 +252,13 @@ void Training::evaluate_test() {
   results.classes = classes_;
   save_file(files_, folder_ / run_files::kResults, results_json(results, confusion));
   finished_ = true;
+  tell([&](RunObserver& observer, const RunView& run) {
+    observer.tested(run, {.results = results,
+                          .confusion = confusion,
+                          .logits = logits,
+                          .images = split_.test,
+                          .training = *train_});
+  });
   progress_.line(
       fmt::format("test loss {:.4f}  accuracy {:.4f}  ({} images, weights of epoch {}{})",
                   test_.loss, test_.accuracy, test_.samples, results.tested_epoch,

@@ -8,6 +8,7 @@
 
 #include "engine/run/checkpoint.h"
 #include "engine/run/epoch_timer.h"
+#include "engine/run/observer.h"
 #include "engine/run/run_documents.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/signals.h"
@@ -41,6 +42,10 @@ class Training {
   void finish_epoch(const EpochTimer& timer);
   bool judge(const MetricsRow& row);  ///< true: the best so far
   [[noreturn]] void diverged(const std::string& where);
+
+  /// Calls each observer with what it is to see; what one throws is a warning.
+  template <class Call>
+  void tell(const Call& call) noexcept;
 
   void collect();       ///< executor -> state_
   void note_choices();  ///< device -> state_; says which are not those of before
@@ -76,5 +81,26 @@ class Training {
   Totals test_;
   bool finished_ = false;
 };
+
+template <class Call>
+void Training::tell(const Call& call) noexcept {
+  for (RunObserver* observer : options_.observers) {
+    try {
+      call(*observer, RunView{.experiment = experiment_,
+                              .registry = registry_,
+                              .device = device_,
+                              .environment = options_.environment,
+                              .folder = folder_.path(),
+                              .classes = classes_,
+                              .image = image_,
+                              .pipeline = *pipeline_,
+                              .executor = executor_.get(),
+                              .rows = state_.rows,
+                              .best_epoch = state_.best_epoch});
+    } catch (const std::exception& error) {
+      progress_.warning(error.what());
+    }
+  }
+}
 
 }  // namespace engine

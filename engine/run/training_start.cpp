@@ -49,6 +49,7 @@ void Training::load_data(const std::optional<CheckpointStore::Loaded>& saved) {
   // The device holds the prepared images from here on; the pixels of the test images stay until the
   // end of the run, the others go.
   train_ = pipeline_->prepare(split_.train, true);
+  tell([&](RunObserver& observer, const RunView& run) { observer.loaded(run, split_); });
   split_.train = {};
   if (split_.validation.shape.n > 0) validation_ = pipeline_->prepare(split_.validation, false);
   split_.validation = {};
@@ -201,6 +202,7 @@ void Training::write_status(std::string_view state, const std::string& reason,
                         .step = state_.step.step,
                         .exit_code = exit_code};
     save_file(files_, folder_ / run_files::kStatus, status_json(status), {.durable = false});
+    tell([&](RunObserver& observer, const RunView& run) { observer.noted(run, status, files_); });
   } catch (const std::exception& error) {
     progress_.warning(error.what());
   }
