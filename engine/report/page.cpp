@@ -21,7 +21,7 @@ std::string source_hash(std::string_view text) {
   return "'sha256-" + base64({digest.data(), digest.size()}) + "'";
 }
 
-std::string policy() {
+const std::string& policy() {
   // The parts never change, so their hashes are made once.
   static const std::string text = fmt::format(
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
@@ -76,18 +76,16 @@ std::string json_in_html(const Value& document) {
 
 std::string report_page(const Value& document) {
   const Value* name = document.find("name");
-  const std::string title = name && name->is(Value::Kind::string) ? name->string() : "Runs";
-  const auto element = [](std::string_view open, std::string_view text, std::string_view close) {
-    return fmt::format("{}{}{}", open, text, close);
-  };
-  const std::pair<std::string_view, std::string> places[] = {
+  const std::string title =
+      escape_html(name && name->is(Value::Kind::string) ? name->string() : "Runs");
+  const std::string data = json_in_html(document);
+  const std::pair<std::string_view, std::string_view> places[] = {
       {"<!--CSP-->", policy()},
-      {"<!--TITLE-->", escape_html(title)},
-      {"<!--STYLE-->", element("<style>", page_parts::style(), "</style>")},
-      {"<!--DATA-->", element("<script type=\"application/json\" id=\"data\">",
-                              json_in_html(document), "</script>")},
-      {"<!--CHART-->", element("<script>", page_parts::chart(), "</script>")},
-      {"<!--SCRIPT-->", element("<script>", page_parts::script(), "</script>")},
+      {"<!--TITLE-->", title},
+      {"<!--STYLE-->", page_parts::style()},
+      {"<!--DATA-->", data},
+      {"<!--CHART-->", page_parts::chart()},
+      {"<!--SCRIPT-->", page_parts::script()},
   };
   std::string out;
   std::string_view rest = page_parts::html();

@@ -84,7 +84,9 @@ TEST_F(Report, ShowsImagesAfterEachStage) {
 
 TEST_F(Report, OfADivergedRunSaysWhy) {
   Json experiment = small_experiment();
-  experiment["train"]["optimizer"] = {{"type", "sgd"}, {"learning_rate", 1e6}};
+  // Every step multiplies the weights by -1e9.
+  experiment["train"]["optimizer"] = {
+      {"type", "sgd"}, {"learning_rate", 1e6}, {"weight_decay", 1000}};
   ASSERT_EXIT_CODE(run(experiment), 6);
   const Json report = document();
   EXPECT_EQ(report["state"], "failed");
