@@ -19,6 +19,8 @@ std::span<const Verb> verbs() {
       Verb{"config", kExperiments, "Print every value of an experiment and where it came from",
            declare_config},
       Verb{"schema", kExperiments, "Print the JSON Schema of experiment files", declare_schema},
+      Verb{"ls", kRuns, "List runs with their state and test accuracy", declare_ls},
+      Verb{"report", kRuns, "Compare runs in one HTML page", declare_report},
       Verb{"evaluate", kRuns, "Loss and accuracy of a run's best weights", declare_evaluate},
       Verb{"predict", kRuns, "Classes of image files by a run's best weights", declare_predict},
       Verb{"preprocess", kParts, "Write what the network would see to a NumPy file",

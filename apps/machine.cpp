@@ -27,7 +27,8 @@ std::optional<fs::path> find_library() {
   return std::nullopt;
 }
 
-/// The library brings cuBLASLt, whose loading takes a tenth of a second: for nothing without a driver.
+/// The library brings cuBLASLt, whose loading takes a tenth of a second: for nothing without a
+/// driver.
 bool has_driver() {
   static const bool found = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr;
   return found;

@@ -3,13 +3,20 @@
 // The assembler puts a file's bytes between two names.
 #define PAGE_PART(name, path)                 \
   asm(".pushsection .rodata\n"                \
-      ".hidden engine_page_" #name "\n"       \
-      ".hidden engine_page_" #name "_end\n"   \
-      ".global engine_page_" #name "\n"       \
-      ".global engine_page_" #name "_end\n"   \
-      "engine_page_" #name ":\n"              \
-      ".incbin \"" path "\"\n"                \
-      "engine_page_" #name "_end:\n"          \
+      ".hidden engine_page_" #name            \
+      "\n"                                    \
+      ".hidden engine_page_" #name            \
+      "_end\n"                                \
+      ".global engine_page_" #name            \
+      "\n"                                    \
+      ".global engine_page_" #name            \
+      "_end\n"                                \
+      "engine_page_" #name                    \
+      ":\n"                                   \
+      ".incbin \"" path                       \
+      "\"\n"                                  \
+      "engine_page_" #name                    \
+      "_end:\n"                               \
       ".byte 0\n"                             \
       ".popsection\n");                       \
   extern "C" const char engine_page_##name[]; \

@@ -57,8 +57,8 @@ Picture shrunk(const Picture& picture, int64_t most) {
         int64_t sum = 0;
         for (int64_t v = y * factor; v < bottom; ++v) {
           for (int64_t u = x * factor; u < right; ++u) {
-            sum += picture.pixels[static_cast<size_t>((v * picture.width + u) * picture.channels +
-                                                      c)];
+            sum +=
+                picture.pixels[static_cast<size_t>((v * picture.width + u) * picture.channels + c)];
           }
         }
         const int64_t count = (bottom - y * factor) * (right - x * factor);

@@ -93,7 +93,7 @@ Value network_value(const RunView& run) {
   return network;
 }
 
-Array metrics_column(const std::vector<MetricsRow>& rows, double MetricsRow::* column) {
+Array metrics_column(const std::vector<MetricsRow>& rows, double MetricsRow::*column) {
   Array values;
   for (const MetricsRow& row : rows) values.push_back(number_or_null(row.*column));
   return values;
@@ -149,9 +149,9 @@ Array prediction_values(std::span<const Prediction> shown, const ImageSet& image
   Array values;
   for (const Prediction& each : shown) {
     const auto row = static_cast<int64_t>(each.row);
-    const Picture small = shrunk(
-        picture(images.pixels.data() + row * images.shape.per_sample(), images.shape),
-        kLongestSide);
+    const Picture small =
+        shrunk(picture(images.pixels.data() + row * images.shape.per_sample(), images.shape),
+               kLongestSide);
     Value value{Object{}};
     value.set("image", png_address(small));
     value.set("width", small.width);
@@ -231,8 +231,8 @@ void RunReport::tested(const RunView& run, const TestView& test) {
     const std::vector<Prediction> all = predictions(test.logits, test.images.labels, classes);
     calibration_ = calibration_value(all);
     mistakes_ = prediction_values(mistakes(all, kMistakes), test.images);
-    predictions_ = prediction_values(std::span(all).first(std::min(all.size(), kPredictions)),
-                                     test.images);
+    predictions_ =
+        prediction_values(std::span(all).first(std::min(all.size(), kPredictions)), test.images);
   }
   constexpr int kRepetitions = 3;
   std::vector<int32_t> order(static_cast<size_t>(test.training.count()));

@@ -96,8 +96,8 @@ std::vector<StageImages> stage_images(const Experiment& experiment, const Regist
   bool mixes = false;
   for (size_t stages = 0; stages <= experiment.preprocess.size(); ++stages) {
     mixes |= stages > 0 && experiment.preprocess[stages - 1]->mixes_samples();
-    result.push_back(beginning.run(stages, mixes ? training : few, mixes ? rows : all_of_few,
-                                   statistics));
+    result.push_back(
+        beginning.run(stages, mixes ? training : few, mixes ? rows : all_of_few, statistics));
   }
   return result;
 }

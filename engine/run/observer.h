@@ -21,7 +21,7 @@ struct RunView {
   const std::vector<std::string>& classes;
   Shape image;  ///< as the source gives it, n = 1
   Pipeline& pipeline;
-  Executor* executor;  ///< null in loaded()
+  Executor* executor;                   ///< null in loaded()
   const std::vector<MetricsRow>& rows;  ///< of all epochs done
   int64_t best_epoch = 0;               ///< from 1; 0: none yet
 };

@@ -8,7 +8,6 @@
 #include <ctime>
 #include <fstream>
 
-
 namespace engine {
 namespace {
 

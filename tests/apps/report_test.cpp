@@ -17,15 +17,15 @@ using Json = nlohmann::json;
 class Report : public testing::Test {
  protected:
   ProcessResult run(const Json& experiment, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments{"run", write_experiment(folder_, "small", experiment),
-                                       "--out", out_, "--device", "cpu"};
+    std::vector<std::string> arguments{
+        "run", write_experiment(folder_, "small", experiment), "--out", out_, "--device", "cpu"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_engine(arguments);
   }
   std::string page() const { return read_text(out_ + "/report.html"); }
-  /// The document that the page is made of.
-  Json document() const {
-    const std::string text = page();
+  Json document() const { return document_of(page()); }
+  /// The document that a page is made of.
+  static Json document_of(const std::string& text) {
     const std::string open = "id=\"data\">";
     const size_t begin = text.find(open) + open.size();
     return Json::parse(text.substr(begin, text.find("</script>", begin) - begin));
@@ -65,7 +65,8 @@ TEST_F(Report, OfAFinishedRunSaysWhatItsFilesSay) {
 
 TEST_F(Report, ShowsImagesAfterEachStage) {
   Json experiment = small_experiment();
-  experiment["preprocess"].push_back({{"op", "smooth"}, {"sigma", 1}, {"axes", {"sample", "height"}}});
+  experiment["preprocess"].push_back(
+      {{"op", "smooth"}, {"sigma", 1}, {"axes", {"sample", "height"}}});
   experiment["preprocess"].push_back({{"op", "normalize"}});
   ASSERT_EXIT_CODE(run(experiment), 0);
   const Json stages = document()["stages"];
@@ -113,6 +114,54 @@ TEST_F(Report, QuotesTheCommandForAShell) {
   const std::string command = document()["command"];
   EXPECT_NE(command.find("--set 'description=it'\\''s $HOME'"), std::string::npos) << command;
   EXPECT_EQ(command.find("--overwrite"), std::string::npos);
+}
+
+TEST_F(Report, ComparesRunsAndIsMadeAnew) {
+  ASSERT_EXIT_CODE(run(small_experiment()), 0);
+  const std::string first = out_, before = page();
+  out_ = folder_ / "other";
+  ASSERT_EXIT_CODE(run(small_experiment(), {"--seed", "9"}), 0);
+  const std::string compared = folder_ / "both.html";
+  const ProcessResult both = run_engine({"report", first, out_, "--out", compared});
+  ASSERT_EXIT_CODE(both, 0);
+  EXPECT_EQ(both.out, compared + "\n");
+  const Json comparison = document_of(read_text(compared));
+  EXPECT_EQ(comparison["kind"], "comparison");
+  ASSERT_EQ(comparison["runs"].size(), 2u);
+  EXPECT_EQ(comparison["runs"][1]["seed"], 9);
+  EXPECT_EQ(comparison["runs"][1]["name"], out_) << "both are called small";
+  EXPECT_EQ(comparison["runs"][1]["test"], document()["test"]);
+  EXPECT_TRUE(comparison["runs"][0]["stages"].is_null());
+  EXPECT_LT(read_text(compared).size(), before.size());
+
+  ASSERT_EXIT_CODE(run_engine({"report", first}), 0);
+  EXPECT_EQ(read_text(first + "/report.html"), before) << "the same version gives the same page";
+
+  std::ofstream(first + "/report.html") << "<html>";
+  const ProcessResult foreign = run_engine({"report", first, out_});
+  EXPECT_EXIT_CODE(foreign, 4);
+  EXPECT_NE(foreign.err.find("not a report of the engine"), std::string::npos) << foreign.err;
+  std::filesystem::remove(first + "/report.html");
+  EXPECT_EXIT_CODE(run_engine({"report", first, out_}), 4);
+  EXPECT_EXIT_CODE(run_engine({"report", folder_ / "nowhere", out_}), 4);
+}
+
+TEST_F(Report, LsListsRunsAlsoDamagedOnes) {
+  ASSERT_EXIT_CODE(run(small_experiment()), 0);
+  std::filesystem::create_directories(folder_ / "broken");
+  std::ofstream(folder_ / "broken/status.json") << "{";
+  const ProcessResult text = run_engine({"ls", folder_.path()});
+  ASSERT_EXIT_CODE(text, 0);
+  EXPECT_NE(text.out.find("finished"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("2/2"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("broken"), std::string::npos) << text.out;
+  std::istringstream lines(text.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  const Json json = Json::parse(run_engine({"ls", folder_.path(), "--json"}).out);
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[1]["status"]["state"], "finished");
+  EXPECT_EQ(json[1]["test"], Json::parse(read_text(out_ + "/results.json"))["test"]);
+  EXPECT_EXIT_CODE(run_engine({"ls", folder_ / "nowhere"}), 4);
 }
 
 }  // namespace

@@ -33,12 +33,12 @@ TEST(kernels, pooled_mean_large) {
 }
 
 void check_dense_loss(const char* rate, const char* dense, const Shape& input, int64_t classes) {
-  check_op({.op = "dense_loss",
-            .attributes =
-                fmt::format(R"({{"units": "classes", {}, "rate": {}, "dropout": "head.dropout"}})",
-                            dense, rate),
-            .inputs = {input},
-            .classes = classes});
+  check_op(
+      {.op = "dense_loss",
+       .attributes = fmt::format(
+           R"({{"units": "classes", {}, "rate": {}, "dropout": "head.dropout"}})", dense, rate),
+       .inputs = {input},
+       .classes = classes});
 }
 
 TEST(kernels, dense_loss) {

@@ -221,13 +221,15 @@ def tested(document, matrix, seed=1):
         precision, recall = matrix[i][i] / max(called, 1), matrix[i][i] / max(support, 1)
         document["per_class"].append({"class": name, "precision": precision, "recall": recall, "support": support,
                                       "f1": 2 * precision * recall / max(precision + recall, 1e-9)})
-    bins, left, correct = [], total, right
+    bins, counts = [], [count * total // 10000 for count in (0, 0, 40, 420, 830, 1010, 1060, 1190, 1560, 3890)]
+    middles = [(b + 0.5) / 10 if b < 9 else 0.977 for b in range(10)]
+    # Too sure, the more so the surer, and right as often on the whole as the matrix says.
+    lean = ((sum(c * m for c, m in zip(counts, middles)) - sum(counts) * right / total)
+            / max(1, sum(c * b for b, c in enumerate(counts))))
     for b in range(10):
-        count = [0, 0, 40, 420, 830, 1010, 1060, 1190, 1560, 3890][b] * total // 10000
-        sure = (b + 0.5) / 10 if b < 9 else 0.977
+        count, sure = counts[b], middles[b]
         bins.append({"low": b / 10, "high": (b + 1) / 10, "count": count, "confidence": sure if count else None,
-                     "accuracy": max(0.05, sure - 0.012 * b) if count else None})
-        left, correct = left - count, correct - count
+                     "accuracy": min(1, sure - lean * b) if count else None})
     full = [one for one in bins if one["count"]]
     error = sum(one["count"] * abs(one["accuracy"] - one["confidence"]) for one in full) / sum(o["count"] for o in full)
     document["calibration"] = {"error": error, "bins": bins}
@@ -326,6 +328,8 @@ def one_epoch():
     for key in ("validation_loss", "validation_accuracy"):
         document["metrics"][key] = [None]
     document.update(best_epoch=0, network=residual_network(10))
+    document["node_times"] = [dict(time, node=one["name"], op=one["op"])
+                              for time, one in zip(document["node_times"], document["network"]["nodes"])]
     document["counts"][1]["counts"] = []
     tested(document, cifar_confusion())
     return document

@@ -132,13 +132,14 @@ FACTS = {
     "finished": {"short-what": ["gray", "1,245,738", "100 epochs"], "short-data": ["Xeon", "40,000 training", "10,000 test", "10 classes"],
                  "short-good": ["71.5 %", "70.6 %", "72.4 %", "10.0 %"], "short-fails": ["cat", "0.49", "dog", "212"],
                  "short-trust": ["one seed (1)", "10,000 test images", "calibration"], "short-again": ["engine run experiments/gray.json --seed 1"]},
-    "early": {"short-what": ["early stopping ended it"], "short-good": ["26.", "72.4 %"]},
+    "early": {"short-what": ["early stopping ended it"], "short-good": ["21.5 %", "72.4 %"]},
     "stopped": {"short-what": ["stopped after 12 of 100"], "short-good": ["Not tested"], "short-trust": ["SIGTERM"]},
     "diverged": {"short-trust": ["Do not use it", "inception_b.conv5x5"], "head": ["failed", "exit code 6"]},
     "started": {"short-what": ["0 of 100"], "short-data": ["H100"], "curves": ["No epoch is finished yet"], "confusion": ["Not tested", "still training"]},
     "running": {"figures": ["Best validation accuracy so far"], "head": ["running", "Pause updates"]},
     "bare": {"head": ["bare", "exit code 4"]},
-    "comparison": {"short-what": ["3 runs", "noise from gray"], "short-good": ["gray with 71.5 %"], "results": ["66.0 %"], "differences": ["train.epochs", "preprocess[2].sigma"]},
+    "hostile": {"head": ["</title><script>window.pwned=1</script>", "stopped"]},
+    "comparison": {"short-what": ["3 runs", "noise from gray"], "short-good": ["gray with 71.5 %"], "results": ["66.00 %"], "differences": ["train.epochs", "preprocess[2].sigma"]},
 }
 
 
@@ -151,8 +152,22 @@ def check_facts(page, name):
     return missing
 
 
+def check_hostile(page):
+    """The payloads did get there: each stands in the page, letter by letter (control characters made visible)."""
+    text = page.browser.evaluate("[...document.querySelectorAll('#experiment bdi')].map((e) => e.textContent)")
+    shown = set(text)
+    plain = [one for one in make_page.payloads() if one and not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", one)]
+    found = [f"hostile: the page does not show {one!r}" for one in plain if one not in shown]
+    if len(make_page.payloads()) != 150 or len(plain) < 130:
+        found.append(f"hostile: {len(make_page.payloads())} payloads, {len(plain)} of them plain")
+    if any(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", one) for one in text):
+        found.append("hostile: a control character is shown as it is")
+    return found
+
+
 def check_controls(page, path):
     """Every control of the finished run does what it says, from the keyboard's events."""
+    page.browser.evaluate("sessionStorage.clear()")
     page.open(path)
     checks = {
         "the filter leaves fitting keys": "{ const i = document.getElementById('config-filter'); i.value = 'optimizer.beta'; i.dispatchEvent(new Event('input'));"
@@ -228,6 +243,8 @@ def check_samples(page, options, folder):
     for name, path in paths.items():
         found += check_page(page, path, options)
         found += check_facts(page, name)
+        if name == "hostile":
+            found += check_hostile(page)
         if path.stat().st_size > 1_500_000:
             found.append(f"{name}: {path.stat().st_size} bytes")
     found += check_controls(page, paths["finished"]) + check_print(page, paths["finished"], options) + check_reload(page, paths["running"])

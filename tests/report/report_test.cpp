@@ -46,8 +46,8 @@ TEST(Predictions, AreTheFirstOfTheLargestWithTheirSoftmax) {
 }
 
 TEST(Predictions, MistakesComeMostConfidentFirstAndTiesInOrder) {
-  const std::vector<Prediction> all{{0, 0, 1, 0.5}, {1, 0, 0, 0.99}, {2, 0, 1, 0.9},
-                                    {3, 1, 0, 0.5}, {4, 1, 0, 0.7}};
+  const std::vector<Prediction> all{
+      {0, 0, 1, 0.5}, {1, 0, 0, 0.99}, {2, 0, 1, 0.9}, {3, 1, 0, 0.5}, {4, 1, 0, 0.7}};
   const std::vector<Prediction> wrong = mistakes(all, 3);
   ASSERT_EQ(wrong.size(), 3u);
   EXPECT_EQ(wrong[0].row, 2u);

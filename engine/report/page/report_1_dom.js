@@ -80,8 +80,9 @@
     if (!page.isNumber(x)) return kMissing;
     const size = Math.abs(x);
     if (x === 0) return "0";
-    if (size >= 1e6 || size < 1e-3) return x.toExponential(2).replace("e+", "e").replace(/\.?0+e/, "e");
-    return String(Number(x.toPrecision(size >= 1000 ? 4 : 3)));
+    const text = size >= 1e6 || size < 1e-3 ? x.toExponential(2).replace("e+", "e").replace(/\.?0+e/, "e")
+      : String(Number(x.toPrecision(size >= 1000 ? 4 : 3)));
+    return text.replace(/^-/, "\u2212");
   };
   page.plural = (n, word, many) => page.count(n) + " " + (n === 1 ? word : many || word + "s");
   page.shape = (shape) => page.list(shape).join(kSpace + "\u00d7" + kSpace) || kMissing;
@@ -127,11 +128,12 @@
   const watch = new ResizeObserver((entries) => entries.forEach((entry) => updateFocus(entry.target)));
   function updateFocus(box) {
     const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+    box.classList.toggle("cut", box.scrollHeight > box.clientHeight + 2);
     if (scrolls) box.setAttribute("tabindex", "0");
     else box.removeAttribute("tabindex");
   }
   page.scroller = function (label, content, tall) {
-    const box = el("div", { class: tall ? "scroll tall" : "scroll", role: "group", "aria-label": label }, content);
+    const box = el("div", { class: "scroll " + (tall === true ? "tall" : tall || ""), role: "group", "aria-label": label }, content);
     watch.observe(box);
     if (content instanceof Element) watch.observe(content);
     return box;
@@ -144,7 +146,7 @@
     return el("span", { class: "bar", "aria-hidden": "true" }, fill);
   };
 
-  // columns: { title, cell(row) -> text or node, value(row) -> what to sort by (none: not sortable), numeric, head }
+  // columns: { title, cell(row) -> text or node, value(row) -> what to sort by (none: not sortable), numeric, head, descending }
   page.table = function (key, caption, columns, rows) {
     const body = el("tbody");
     const heads = columns.map((column) => el("th", { scope: "col", class: column.numeric && "number" }));
@@ -172,7 +174,7 @@
       const button = el("button", { type: "button", class: "sort" }, column.title);
       button.addEventListener("click", () => {
         const same = sorted && sorted.column === i;
-        sorted = { column: i, up: same ? !sorted.up : !column.numeric };
+        sorted = { column: i, up: same ? !sorted.up : !(column.numeric || column.descending) };
         page.remember("sort:" + key, sorted);
         show();
       });

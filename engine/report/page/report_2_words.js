@@ -110,13 +110,13 @@
         known && [interval(test), "95\u00a0% interval ", percent(test.low), " to ", percent(test.high)]));
       cards.push(card("Test loss", fixed(test.loss, 3), "on " + plural(test.samples, "image")));
     } else {
-      cards.push(card("Best validation accuracy so far", percent(best && best.value),
-        best ? "epoch " + best.epoch : "no epoch with validation yet", "not tested yet"));
+      cards.push(card("Best validation accuracy" + (run.state === "running" ? " so far" : ""), percent(best && best.value),
+        best ? "epoch " + best.epoch : "no epoch with validation yet", run.state === "running" ? "not tested yet" : "not tested"));
       const loss = page.last(run.metrics?.validation_loss);
       cards.push(card("Latest validation loss", fixed(loss, 3), "training loss " + fixed(page.last(run.metrics?.train_loss), 3)));
     }
     cards.push(card("Epochs", [count(run.epochs_done), el("span", { class: "of" }, " of " + count(run.epochs))],
-      run.best_epoch > 0 ? "best: epoch " + run.best_epoch : "no best epoch yet", run.stopped_early && "stopped early"));
+      run.best_epoch > 0 ? "best: epoch " + run.best_epoch : run.state === "running" && "no best epoch yet", run.stopped_early && "stopped early"));
     cards.push(card("Time", page.duration(run.seconds), run.epochs_done > 0 && isNumber(run.seconds)
       && page.duration(run.seconds / run.epochs_done) + " an epoch"));
     cards.push(card("Images per second", count(run.images_per_second), "in training"));
@@ -125,7 +125,7 @@
   };
 
   // --- In short -----------------------------------------------------------------------------------------------------
-  const config = (run, key) => list(run.config).find((entry) => entry.key === key)?.value;
+  const config = (run, key) => list(run.config).find((entry) => entry.key === key)?.value?.replace(/^"(.*)"$/s, "$1");
 
   function what(run) {
     const network = run.network || {};
@@ -138,7 +138,7 @@
         : ["was trained for all of its ", plural(done, "epoch")],
       stopped: ["was stopped after ", count(done), " of ", plural(run.epochs, "epoch")],
       failed: ["failed after ", count(done), " of ", plural(run.epochs, "epoch")] }[run.state] || ["has an unknown state"];
-    return [el("strong", {}, name(run.name)), run.description ? [": ", name(run.description)] : "", ". A network", size, " ", how, "."];
+    return [el("strong", {}, name(run.name)), run.description ? [": ", name(run.description.replace(/[.\s]+$/, ""))] : "", ". A network", size, " ", how, "."];
   }
   function data(run) {
     const source = config(run, "data.source");
@@ -162,7 +162,7 @@
     const total = counts.reduce((sum, n) => sum + n, 0);
     return [el("strong", {}, "Test accuracy ", percent(test.accuracy)),
       isNumber(test.low) && isNumber(test.high) ? [" (95\u00a0% interval ", percent(test.low), " to ", percent(test.high), ")"] : "",
-      isNumber(test.epoch) ? [", with the weights of epoch ", test.epoch] : "",
+      test.epoch > 0 ? [", with the weights of epoch ", test.epoch] : "",
       total > 0 ? [". Always naming the most frequent class would give ", percent(Math.max(...counts) / total)] : "", "."];
   }
   function fails(run) {
@@ -194,7 +194,7 @@
     const train = page.atEpoch(run, "train_accuracy", run.best_epoch), validation = page.atEpoch(run, "validation_accuracy", run.best_epoch);
     if (train !== null && validation !== null && train - validation > 0.05) {
       parts.push("At the best epoch it was right for ", percent(train), " of the training and ", percent(validation),
-        " of the validation images: it has learnt some images by heart.");
+        " of the validation images, which is a sign of overfitting.");
     }
     return parts;
   }

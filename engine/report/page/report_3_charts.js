@@ -79,7 +79,9 @@
     options.scales.x.ticks.callback = (value) => (Number.isInteger(value) ? String(value) : "");
     options.plugins.tooltip.callbacks.title = (found) => "epoch " + found[0].parsed.x;
     if (settings.log) options.scales.y.type = "logarithmic";
-    if (settings.zero) options.scales.y.min = 0;
+    // One point alone says nothing about a range: then the axis begins at zero, and that of a share ends at one.
+    if (settings.zero || count === 1) options.scales.y.min = 0;
+    if (settings.share && count === 1) options.scales.y.max = 1;
     return {
       type: "line", options, plugins: settings.best ? [bestEpochLine(settings.best)] : [],
       data: { datasets: series.map((one, i) => ({
@@ -138,13 +140,13 @@
     const constant = rates.every((x) => x === rates[0]);
     const figures = [];
     if (pair("loss").length) figures.push(curve("Loss", pair("loss"), { format: page.short, best, better: "low" }));
-    if (pair("accuracy").length) figures.push(curve("Accuracy", pair("accuracy"), { format: (x) => percent(x, 0), best, better: "high" }));
+    if (pair("accuracy").length) figures.push(curve("Accuracy", pair("accuracy"), { format: (x) => percent(x, 0), best, better: "high", share: true }));
     if (rates.length) figures.push(curve("Learning rate", one("learning_rate", "learning rate"), { format: page.short, stepped: true, height: 160,
       legend: false, zero: constant, log: !constant && Math.max(...rates) / Math.min(...rates) > 20 && rates.length === list(m.learning_rate).length,
       note: constant ? "Constant at " + page.short(rates[0]) + "." : "From " + page.short(rates[0]) + " to " + page.short(rates.at(-1)) + "." }));
     if (has(m.images_per_second)) figures.push(curve("Images per second", one("images_per_second", "images per second"),
       { format: page.count, height: 160, legend: false, zero: true, note: "In training, by epoch." }));
-    const without = has(m.validation_loss) || has(m.validation_accuracy) ? "" : page.note("The run has no validation images, so there is no best epoch by them.");
+    const without = has(m.validation_loss) || has(m.validation_accuracy) ? "" : page.note("Without validation images there is no validation curve.");
     page.section("curves", "Curves", without, el("div", { class: "pairs" }, figures.map((f) => f.figure)), metricsTable(m));
   };
 
@@ -166,7 +168,7 @@
     const kinds = [["Validation loss", "validation_loss", page.short, "low"], ["Validation accuracy", "validation_accuracy", (x) => percent(x, 0), "high"],
       ["Training loss", "train_loss", page.short, "low"], ["Training accuracy", "train_accuracy", (x) => percent(x, 0), "high"]];
     const shown = kinds.filter(([, key]) => runs.some((run) => has(run.metrics?.[key])))
-      .map(([title, key, format, better]) => curve(title, series(key), { format, better, legend: false }));
+      .map(([title, key, format, better]) => curve(title, series(key), { format, better, legend: false, share: key.endsWith("accuracy") }));
     if (!shown.length) { page.section("curves", "Curves", page.note("No run has finished an epoch yet.")); return; }
     page.section("curves", "Curves", page.note("A name shows or hides its run."), legend(series("train_loss"), shown.map((f) => f.box)),
       el("div", { class: "pairs" }, shown.map((f) => f.figure)));

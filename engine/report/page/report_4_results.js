@@ -51,7 +51,7 @@
     const cells = matrix.map((row, label) => list(row).map((_, prediction) => matrixCell(run, totals, label, prediction)));
     const head = (i, scope) => el("th", { scope, title: page.className(run, i) }, el("span", {}, name(page.className(run, i))));
     const table = el("table", { class: "matrix" + (small ? " small" : "") }, el("caption", {}, "Test images by label (rows) and prediction (columns)"),
-      el("thead", {}, el("tr", {}, el("td", { class: "corner" }, small ? "" : "label \u2193 prediction \u2192"), matrix.map((_, i) => head(i, "col")))),
+      el("thead", {}, el("tr", {}, el("td", { class: "corner" }, small ? "" : ["prediction \u2192", el("br"), "label \u2193"]), matrix.map((_, i) => head(i, "col")))),
       el("tbody", {}, cells.map((row, i) => el("tr", {}, head(i, "row"), row.map((cell) => cell.node)))));
     const flat = cells.flat();
     page.onTheme(() => paint(flat));
@@ -67,20 +67,18 @@
       page.note(plural(right, "image"), " of ", count(sum(totals)), " are on the diagonal (right, blue); all others are mistakes (orange). Rows are labels."),
       small ? page.note("With " + matrix.length + " classes the cells have no room for numbers: point at one to read it, or see the list below.")
         : modeSwitch(show),
-      page.scroller("Confusion matrix", table, true), confusionList(run));
+      el("div", { class: small ? null : "beside" }, page.scroller("Confusion matrix", table, true), confusionList(run)));
   };
 
   function confusionList(run) {
     const pairs = page.confusions(run).slice(0, 10);
     if (!pairs.length) return page.note("No image was taken for another class.");
-    const most = pairs[0].count;
-    return el("div", {}, el("h3", {}, "Most frequent confusions"), page.scroller("Most frequent confusions", page.table("pairs",
+    return el("div", { class: "confusions" }, el("h3", {}, "Most frequent confusions"), page.scroller("Most frequent confusions", page.table("pairs",
       "Label, prediction and how often", [
         { title: "Label", head: true, cell: (p) => name(page.className(run, p.label)) },
         { title: "Taken for", cell: (p) => name(page.className(run, p.prediction)) },
         { title: "Images", numeric: true, cell: (p) => count(p.count) },
-        { title: "Of the label", numeric: true, cell: (p) => percent(p.share) },
-        { title: "", class: "wide", cell: (p) => page.bar(p.count / most, "wrong") }].map(titled), pairs)));
+        { title: "Of the label", numeric: true, cell: (p) => percent(p.share) }], pairs)));
   }
   // A header cell must not be empty; the bars repeat the number beside them.
   const titled = (column) => ({ ...column, title: column.title || el("span", { class: "unseen" }, "bar") });
@@ -108,7 +106,7 @@
     const titles = { train: "Training", validation: "Validation", test: "Test" };
     const table = page.table("counts", "Images of each class in each split", [
       { title: "Class", head: true, cell: (i) => name(page.className(run, i)) },
-      ...splits.map((entry, k) => ({ title: titles[entry.split] || name(entry.split), class: "bars", value: (i) => entry.counts[i] ?? null, numeric: true,
+      ...splits.map((entry, k) => ({ title: titles[entry.split] || name(entry.split), class: "bars", value: (i) => entry.counts[i] ?? null, descending: true,
         cell: (i) => [el("span", {}, count(entry.counts[i])), page.bar(entry.counts[i] / most[k])] }))],
       Array.from({ length: rows }, (_, i) => i));
     const same = splits.every((entry) => entry.counts.every((n) => n === entry.counts[0]));
@@ -160,7 +158,6 @@
         el("div", { class: "strip" }, list(stage.images).map((source, i) =>
           page.image(source, "sample " + (i + 1) + " after " + stage.name, width, height, 64))));
     };
-    page.section("stages", "Preprocessing", page.note("The same training images after each stage. Dark is the low end of the stage's range and bright " +
-      "its high end."), el("ol", { class: "stages" }, stages.map(row)));
+    page.section("stages", "Preprocessing", page.note("The same images after each stage, in the order in which the stages run, and what the values are then."), el("ol", { class: "stages" }, stages.map(row)));
   };
 })(window.page = window.page || {});

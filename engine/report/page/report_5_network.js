@@ -3,7 +3,7 @@
   "use strict";
   const { el, svg, name, count, percent, fixed, isNumber, list, plural } = page;
 
-  const kBox = { width: 196, height: 58, gap: 26, rise: 34, lane: 14 };
+  const kBox = { width: 196, height: 58, gap: 26, rise: 42, lane: 14 };
 
   function family(op) {
     if (/conv/.test(op)) return "conv";
@@ -77,7 +77,8 @@
     const width = (item) => (item.lane ? kBox.lane : kBox.width);
     rows.forEach((row, level) => {
       for (const item of row) {
-        const parents = item.parents.filter((p) => isNumber(p.x));
+        // A box stays below the boxes that it follows; edges that come from further above go to it aslant.
+      const near = item.parents.filter((p) => !p.lane), parents = (near.length ? near : item.parents).filter((p) => isNumber(p.x));
         item.wish = parents.length ? parents.reduce((total, p) => total + p.x, 0) / parents.length : 0;
       }
       // Lanes keep to the right of the boxes they share a parent with, so chains of boxes stay straight.
@@ -123,6 +124,7 @@
       y = item.y;
       if (item.lane) { y += kBox.height; parts.push("V" + y); }
     }
+    parts.push("M" + (x - 4) + " " + (y - 6) + "L" + x + " " + y + "L" + (x + 4) + " " + (y - 6));
     return svg("path", { class: "edge", d: parts.join("") });
   }
   function blockFrames(boxes, open) {
@@ -181,7 +183,7 @@
     const flops = nodes.reduce((total, node) => total + (node.flops || 0), 0);
     page.section("network", "Network", page.note(plural(network.parameters, "parameter"), " in ", plural(nodes.length, "node"),
       blocks.length ? [" and ", plural(blocks.length, "block")] : "", flops ? ["; ", page.short(flops / 1e6), " million operations an image"] : "",
-      ". Shapes are height \u00d7 width \u00d7 channels."), buttons, page.scroller("Drawing of the network", place, true), nodesTable(nodes));
+      ". Shapes are height \u00d7 width \u00d7 channels."), buttons, page.scroller("Drawing of the network", place, "taller"), nodesTable(nodes));
   };
 
   function nodesTable(nodes) {
@@ -210,7 +212,7 @@
       return box;
     };
     const top = times.reduce((a, b) => (b.total > a.total ? b : a));
-    page.section("times", "Time by node", page.note("Milliseconds of one training step; together ", page.short(all), "\u00a0ms. Most of it: ", name(top.node), " (",
+    page.section("times", "Time by node", page.note("Milliseconds of one step, forward and backward; together ", page.short(all), "\u00a0ms. Most of it: ", name(top.node), " (",
       percent(top.total / all), ")."),
       el("ul", { class: "legend" }, el("li", {}, el("span", { class: "swatch forward" }), "forward"), el("li", {}, el("span", { class: "swatch backward" }), "backward")),
       page.scroller("Time by node", page.table("times", "Time of each node, forward and backward", [

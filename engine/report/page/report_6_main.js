@@ -95,7 +95,8 @@
 
   function differences(runs) {
     const maps = runs.map((run) => new Map(list(run.config).map((entry) => [entry.key, entry.value])));
-    const keys = [...new Set(maps.flatMap((map) => [...map.keys()]))].filter((key) => new Set(maps.map((map) => map.get(key))).size > 1);
+    const keys = [...new Set(maps.flatMap((map) => [...map.keys()]))]
+      .filter((key) => key !== "name" && key !== "description" && new Set(maps.map((map) => map.get(key))).size > 1);
     if (!keys.length) { page.section("differences", "Differences", page.note("The runs have the same configuration in every key.")); return; }
     const table = page.table("differences", "Keys that differ between the runs", [
       { title: "Key", head: true, class: "key", cell: (key) => el("code", {}, name(key)) },

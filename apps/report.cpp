@@ -1,0 +1,45 @@
+// engine report: the page of a run made anew, or one page that compares runs.
+
+#include "apps/verbs.h"
+#include "engine/core/error.h"
+#include "engine/core/file.h"
+#include "engine/report/page.h"
+#include "engine/report/saved_report.h"
+#include "engine/run/run_folder.h"
+
+namespace engine {
+namespace {
+
+struct ReportArguments {
+  std::vector<std::string> runs;
+  std::string out;
+};
+
+int report(const ReportArguments& arguments) {
+  std::vector<Value> reports;
+  for (const std::string& run : arguments.runs) reports.push_back(read_report(run));
+  const bool one = reports.size() == 1;
+  const std::string in_run = arguments.runs[0] + "/" + std::string(run_files::kReport);
+  const std::string out = !arguments.out.empty() ? arguments.out : one ? in_run : "comparison.html";
+  const Value document =
+      one ? std::move(reports[0]) : comparison(std::move(reports), arguments.runs);
+  save_file(real_files(), out, report_page(document), {.durable = false});
+  fmt::print("{}\n", out);
+  return 0;
+}
+
+}  // namespace
+
+Action declare_report(Arguments& arguments) {
+  auto options = std::make_shared<ReportArguments>();
+  arguments.list("RUN", options->runs, {.doc = "Run folders", .required = true});
+  arguments.text("--out", options->out,
+                 {.doc = "HTML file to write (default: comparison.html; of one run its own)",
+                  .placeholder = "FILE"});
+  arguments.footer(
+      "One run: its report in this version's form. Several: their curves over each other, and what "
+      "differs in their experiments and results.");
+  return [options] { return report(*options); };
+}
+
+}  // namespace engine
