@@ -36,7 +36,8 @@ struct TestView {
 };
 
 /// Watches a run: a report, a log for other programs. Called between steps, on the run's thread.
-/// What it throws is shown as a warning and ends nothing.
+/// What it throws is shown as a warning and ends nothing, but for Error (device): then the device
+/// is lost for the run too.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;

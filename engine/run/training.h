@@ -43,9 +43,10 @@ class Training {
   bool judge(const MetricsRow& row);  ///< true: the best so far
   [[noreturn]] void diverged(const std::string& where);
 
-  /// Calls each observer with what it is to see; what one throws is a warning.
+  /// Calls each observer with what it is to see. What one throws is a warning, unless the device is
+  /// lost.
   template <class Call>
-  void tell(const Call& call) noexcept;
+  void tell(const Call& call);
 
   void collect();       ///< executor -> state_
   void note_choices();  ///< device -> state_; says which are not those of before
@@ -83,7 +84,7 @@ class Training {
 };
 
 template <class Call>
-void Training::tell(const Call& call) noexcept {
+void Training::tell(const Call& call) {
   for (RunObserver* observer : options_.observers) {
     try {
       call(*observer, RunView{.experiment = experiment_,
@@ -97,6 +98,9 @@ void Training::tell(const Call& call) noexcept {
                               .executor = executor_.get(),
                               .rows = state_.rows,
                               .best_epoch = state_.best_epoch});
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::device) throw;
+      progress_.warning(error.what());
     } catch (const std::exception& error) {
       progress_.warning(error.what());
     }

@@ -103,8 +103,13 @@ class FailingGpu : public testing::Test {
     ASSERT_GE(calls.size(), n) << failed.err << failed.code << " " << failed.signal;
     ASSERT_EQ(calls[n - 1], calls_[n - 1] + " failed");
     if (failed.code == 0) {
-      EXPECT_TRUE(std::all_of(calls_.begin() + static_cast<long>(n) - 1, calls_.end(), gives_back));
-      ++unnoticed_;
+      // Memory that the report lacks costs its pictures, not the run.
+      const bool warned =
+          error == "memory" && failed.err.find("warning: out of ") != std::string::npos;
+      EXPECT_TRUE(warned ||
+                  std::all_of(calls_.begin() + static_cast<long>(n) - 1, calls_.end(), gives_back))
+          << failed.err;
+      ++(warned ? warned_ : unnoticed_);
       expect_the_same("failed");
     } else {
       expect_reported(failed, error == "memory" ? 5 : 8);
@@ -142,7 +147,7 @@ class FailingGpu : public testing::Test {
   FastFolder runs_;  // hundreds of runs with checkpoints
   std::string program_ = folder_ / "engine", file_;
   std::vector<std::string> calls_;  ///< of the run that nothing disturbs
-  int unnoticed_ = 0, resumed_ = 0;
+  int unnoticed_ = 0, resumed_ = 0, warned_ = 0;
 };
 
 TEST_F(FailingGpu, EndsWithAMessageAndResumesToTheSameBytes) {
@@ -166,8 +171,10 @@ TEST_F(FailingGpu, EndsWithAMessageAndResumesToTheSameBytes) {
     if (calls_[n - 1] == "cudaMalloc" && n % 2) fail(n, "memory"), ++failures;
     if (HasFatalFailure()) return;
   }
-  std::printf("%zu calls; %d failures: %d resumed from a checkpoint, %d after the last result\n",
-              calls_.size(), failures, resumed_, unnoticed_);
+  std::printf(
+      "%zu calls; %d failures: %d resumed from a checkpoint, %d after the last result, %d in the "
+      "report\n",
+      calls_.size(), failures, resumed_, unnoticed_, warned_);
   EXPECT_GE(failures, 100);
   EXPECT_GE(resumed_ * 2, failures);
 }

@@ -1,4 +1,5 @@
 """Drives a headless Chromium through the DevTools protocol, with the standard library alone."""
+
 import base64
 import json
 import os
@@ -28,8 +29,12 @@ class WebSocket:
         host, port, path = re.fullmatch(r"ws://([^:/]+):(\d+)(/.*)", url).groups()
         self.socket = socket.create_connection((host, int(port)), timeout)
         key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall((f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
+        self.socket.sendall(
+            (
+                f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            ).encode()
+        )
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
             self.rest += self.receive_some()
@@ -56,7 +61,11 @@ class WebSocket:
     def send(self, text):
         data, mask = text.encode(), os.urandom(4)
         size = len(data)
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + struct.pack(">H", size) if size < 1 << 16 else b"\xff" + struct.pack(">Q", size)
+        length = (
+            bytes([0x80 | size])
+            if size < 126
+            else b"\xfe" + struct.pack(">H", size) if size < 1 << 16 else b"\xff" + struct.pack(">Q", size)
+        )
         key = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
         masked = (int.from_bytes(data, "big") ^ key).to_bytes(size, "big")
         self.socket.sendall(b"\x81" + length + mask + masked)
@@ -68,9 +77,9 @@ class WebSocket:
             first, second = self.exactly(2)
             size = second & 0x7F
             if size == 126:
-                size, = struct.unpack(">H", self.exactly(2))
+                (size,) = struct.unpack(">H", self.exactly(2))
             elif size == 127:
-                size, = struct.unpack(">Q", self.exactly(8))
+                (size,) = struct.unpack(">Q", self.exactly(8))
             payload, code = self.exactly(size), first & 0x0F
             if code == 8:
                 raise Failure("the browser closed the connection")
@@ -88,10 +97,25 @@ class Browser:
         self.profile = tempfile.TemporaryDirectory(prefix="report_test_", ignore_cleanup_errors=True)
         self.errors = open(os.path.join(self.profile.name, "stderr"), "w+b")
         self.process = subprocess.Popen(
-            [program, "--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={self.profile.name}",
-             "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-sync",
-             "--disable-component-update", "--hide-scrollbars", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True)
+            [
+                program,
+                "--headless=new",
+                "--no-sandbox",
+                "--remote-debugging-port=0",
+                f"--user-data-dir={self.profile.name}",
+                "--no-first-run",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+                "--disable-sync",
+                "--disable-component-update",
+                "--hide-scrollbars",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+            start_new_session=True,
+        )
         self.socket = WebSocket(self.address(), timeout)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -135,8 +159,16 @@ class Browser:
             if message["method"] == "Page.javascriptDialogOpening":
                 # Not answered by call(), which would wait inside of a wait.
                 self.count += 1
-                self.socket.send(json.dumps({"id": self.count, "method": "Page.handleJavaScriptDialog",
-                                             "params": {"accept": False}, "sessionId": self.session}))
+                self.socket.send(
+                    json.dumps(
+                        {
+                            "id": self.count,
+                            "method": "Page.handleJavaScriptDialog",
+                            "params": {"accept": False},
+                            "sessionId": self.session,
+                        }
+                    )
+                )
         return message
 
     def wait_event(self, name):

@@ -50,7 +50,9 @@ class Runs:
         _, errors = process.communicate()
         if process.returncode != code:
             sys.exit(f"{name}: exit code {process.returncode} instead of {code}\n{errors}")
-        return self.folder / name / "report.html"
+        page = self.folder / f"{name}.html"  # its name becomes the screenshots'
+        page.write_bytes((self.folder / name / "report.html").read_bytes())
+        return page
 
     def stop_after_an_epoch(self, name, process):
         status = self.folder / name / "status.json"

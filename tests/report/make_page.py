@@ -2,22 +2,23 @@
 
 The placeholders of report.html are replaced in one pass, so that no text of the data can be taken for one.
 """
+
 import base64
 import hashlib
 import html
 import json
-import math
 import pathlib
-import random
 import re
-import struct
 import sys
-import zlib
+
+from sample_documents import DOCUMENTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "engine" / "report" / "page"
-CHART = [pathlib.Path("/usr/share/javascript/chart.js/chart.min.js"),
-         pathlib.Path("/usr/share/javascript/chart.js/Chart.min.js")]
+CHART = [
+    pathlib.Path("/usr/share/javascript/chart.js/chart.min.js"),
+    pathlib.Path("/usr/share/javascript/chart.js/Chart.min.js"),
+]
 
 
 def find_chart():
@@ -38,431 +39,34 @@ def assemble(document, chart):
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     for character in "<\u2028\u2029":
         data = data.replace(character, f"\\u{ord(character):04x}")
-    policy = (f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-              f"script-src {digest(chart)} {digest(script)}; base-uri 'none'; form-action 'none'")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
+        f"script-src {digest(chart)} {digest(script)}; base-uri 'none'; form-action 'none'"
+    )
     title = document.get("name") or ("Comparison" if document["kind"] == "comparison" else "Report")
-    parts = {"STYLE": style, "DATA": data, "CHART": chart, "SCRIPT": script, "TITLE": html.escape(title),
-             "CSP": f'<meta http-equiv="Content-Security-Policy" content="{policy}">'}
+    parts = {
+        "STYLE": style,
+        "DATA": data,
+        "CHART": chart,
+        "SCRIPT": script,
+        "TITLE": html.escape(title),
+        "CSP": f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+    }
     template = (PAGE / "report.html").read_text(encoding="utf-8")
     return re.sub(r"<!--([A-Z]+)-->", lambda found: parts[found.group(1)], template)
 
 
-# --- Images ---------------------------------------------------------------------------------------------------------
-def png(width, height, pixels, channels):
-    """pixels: rows of bytes, `channels` (1 or 3) a pixel."""
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    rows = b"".join(b"\0" + row for row in pixels)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
-    return "data:image/png;base64," + base64.b64encode(data).decode()
-
-
-def picture(seed, size=32):
-    """A blurred shape on a gradient, as rows of (r, g, b) in [0, 1]: enough to look like a photograph from afar."""
-    draw = random.Random(seed)
-    low, high, shape = ([draw.random() for _ in range(3)] for _ in range(3))
-    x0, y0, rx, ry, power = (draw.uniform(*r) for r in ((10, 22), (10, 22), (5, 13), (5, 13), (0.7, 3)))
-    rows = []
-    for y in range(size):
-        row = []
-        for x in range(size):
-            r = abs((x * 32 / size - x0) / rx) ** power + abs((y * 32 / size - y0) / ry) ** power
-            inside, grain = 1 / (1 + math.exp(8 * (r - 1))), draw.gauss(0, 0.03)
-            row.append(tuple(min(1, max(0, (a + (b - a) * y / size) * (1 - inside) + c * inside + grain))
-                             for a, b, c in zip(low, high, shape)))
-        rows.append(row)
-    return rows
-
-
-def color_png(rows):
-    return png(len(rows[0]), len(rows), [bytes(int(255 * c) for pixel in row for c in pixel) for row in rows], 3)
-
-
-def gray_png(rows):
-    low, high = min(map(min, rows)), max(map(max, rows))
-    return png(len(rows[0]), len(rows), [bytes(int(255 * (v - low) / (high - low)) for v in row) for row in rows], 1)
-
-
-def blur(rows):
-    weights = [math.exp(-k * k / 2) for k in range(-4, 5)]
-    total, n = sum(weights), len(rows)
-
-    def along(lines):
-        return [[sum(w * line[min(max(i + k - 4, 0), n - 1)] for k, w in enumerate(weights)) / total for i in range(n)]
-                for line in lines]
-    turned = [list(line) for line in zip(*along(rows))]
-    return [list(line) for line in zip(*along(turned))]
-
-
-def stages():
-    pictures = [picture(seed) for seed in range(8)]
-    gray = [[[sum(p) / 3 for p in row] for row in rows] for rows in pictures]
-    draw = random.Random(5)
-    noise = [[[v + draw.gauss(0, 0.1) for v in row] for row in rows] for rows in gray]
-    smooth = [blur(rows) for rows in noise]
-
-    def stage(name, op, brief, shape, images, values):
-        flat = [v for rows in values for row in rows for v in row]
-        mean = sum(flat) / len(flat)
-        return {"name": name, "op": op, "brief": brief, "shape": shape, "low": min(flat), "high": max(flat), "mean": mean,
-                "deviation": math.sqrt(sum((v - mean) ** 2 for v in flat) / len(flat)), "images": images}
-    original = [[[c for p in row for c in p] for row in rows] for rows in pictures]
-    return [stage("original", "", "uint8 RGB", [32, 32, 3], [color_png(rows) for rows in pictures], original),
-            stage("grayscale", "grayscale", "mean of R, G and B", [32, 32, 1], [gray_png(r) for r in gray], gray),
-            stage("noise", "gaussian_noise", "0.1 N(0, 1), drawn once", [32, 32, 1], [gray_png(r) for r in noise], noise),
-            stage("smooth", "gaussian_filter", "sigma 1 over height and width", [32, 32, 1], [gray_png(r) for r in smooth],
-                  smooth)]
-
-
-# --- Networks -------------------------------------------------------------------------------------------------------
-def node(name, op, brief, inputs, output, parameters, block=""):
-    size = output[0] * output[1] if len(output) == 3 else 1
-    return {"name": name, "op": op, "brief": brief, "block": block, "inputs": inputs, "output": output, "parameters": parameters,
-            "flops": 2 * size * parameters}
-
-
-def inception(name, before, channels, filters):
-    c1, c3, c5, cp = filters
-    nodes = [("conv1x1", "conv2d", f"{c1} filters, 1x1", [before], c1, channels * c1 + c1),
-             ("conv3x3", "conv2d", f"{c3} filters, 3x3", [before], c3, 9 * channels * c3 + c3),
-             ("conv5x5", "conv2d", f"{c5} filters, 5x5", [before], c5, 25 * channels * c5 + c5),
-             ("pool", "max_pool", "3x3", [before], channels, 0),
-             ("pool_proj", "conv2d", f"{cp} filters, 1x1", [name + ".pool"], cp, channels * cp + cp),
-             ("concat", "concat", "", [name + s for s in (".conv1x1", ".conv3x3", ".conv5x5", ".pool_proj")], c1 + c3 + c5 + cp, 0)]
-    return [node(f"{name}.{n}", op, brief, inputs, [8, 8, out], size, name) for n, op, brief, inputs, out, size in nodes]
-
-
-def network(classes):
-    nodes = [node("stem", "conv2d", "64 filters, 7x7, stride 2", [""], [16, 16, 64], 3200),
-             node("pool1", "max_pool", "3x3, stride 2", ["stem"], [8, 8, 64], 0)]
-    nodes += inception("inception_a", "pool1", 64, (64, 128, 32, 32))
-    nodes += inception("inception_b", "inception_a.concat", 256, (128, 192, 96, 64))
-    nodes += [node("pool2", "max_pool", "3x3, stride 2", ["inception_b.concat"], [4, 4, 480], 0),
-              node("dropout1", "dropout", "rate 0.5", ["pool2"], [4, 4, 480], 0),
-              node("gap", "global_average_pool", "", ["dropout1"], [480], 0),
-              node("dropout2", "dropout", "rate 0.5", ["gap"], [480], 0),
-              node("classifier", "dense", f"{classes} units", ["dropout2"], [classes], 481 * classes)]
-    return {"parameters": sum(n["parameters"] for n in nodes), "input": [32, 32, 1], "nodes": nodes}
-
-
-def residual_network(classes):
-    """Blocks with skip connections, one of them from outside into a block."""
-    nodes, before = [node("stem", "conv2d", "16 filters, 3x3", [""], [32, 32, 16], 160)], "stem"
-    for k in range(3):
-        block = f"block{k + 1}"
-        for i, (op, source) in enumerate((("conv2d", before), ("batch_norm", "conv2d1"), ("relu", "batch_norm2"))):
-            inputs = [source if i == 0 else f"{block}.{source}"]
-            nodes.append(node(f"{block}.{op}{i + 1}", op, "", inputs, [32, 32, 16], 2320 if i == 0 else 32, block))
-        nodes.append(node(f"{block}.add", "add", "", [f"{block}.relu3", before], [32, 32, 16], 0, block))
-        before = f"{block}.add"
-    nodes.append(node("skip", "add", "", [before, "stem"], [32, 32, 16], 0))
-    nodes.append(node("classifier", "dense", f"{classes} units", ["skip"], [classes], 17 * classes))
-    return {"parameters": sum(n["parameters"] for n in nodes), "input": [32, 32, 1], "nodes": nodes}
-
-
-# --- Documents ------------------------------------------------------------------------------------------------------
-CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-ENVIRONMENT = {"engine": "1.0.0", "device": "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz", "threads": 2,
-               "instruction_sets": "avx512_core_amx", "libraries": "oneDNN 3.1, zlib 1.2.13", "compiler": "GNU 12.2.0"}
-
-
-def metrics(epochs, seed=1, steps=False):
-    draw, m = random.Random(seed), {key: [] for key in ("epoch", "learning_rate", "train_loss", "train_accuracy",
-                                                       "validation_loss", "validation_accuracy", "seconds",
-                                                       "images_per_second")}
-    for e in range(1, epochs + 1):
-        fall, late = math.exp(-e / 14), max(0, e - 38) / 60
-        values = (e, 1e-3 * 0.1 ** (e // 40) if steps else 1e-3, 0.34 + 1.5 * fall + draw.gauss(0, 0.008),
-                  0.885 - 0.55 * fall + draw.gauss(0, 0.003), 0.82 + 0.95 * fall + 0.18 * late + draw.gauss(0, 0.018),
-                  0.715 - 0.33 * fall - 0.008 * late + draw.gauss(0, 0.006), 9.5 + draw.gauss(0, 0.2), 4210 + draw.gauss(0, 60))
-        for key, value in zip(m, values):
-            m[key].append(value)
-    return m
-
-
-def confusion(n, per_class, seed=1):
-    """Neighbours in the list are confused more, as similar classes are."""
-    draw, rows = random.Random(seed), []
-    for label in range(n):
-        right = draw.uniform(0.5, 0.88)
-        weights = [0 if p == label else draw.random() ** 4 * (3 if abs(p - label) <= 2 else 1) for p in range(n)]
-        total = sum(weights) or 1
-        row = [int(per_class * (1 - right) * w / total) for w in weights]
-        row[label] = per_class - sum(row)
-        rows.append(row)
-    return rows
-
-
-def cifar_confusion():
-    return [[762, 22, 54, 18, 20, 6, 14, 12, 64, 28], [18, 836, 4, 10, 4, 6, 12, 4, 30, 76],
-            [72, 6, 578, 74, 88, 66, 66, 32, 10, 8], [20, 12, 66, 486, 62, 212, 78, 36, 14, 14],
-            [16, 4, 68, 62, 660, 46, 66, 66, 8, 4], [10, 6, 48, 158, 46, 650, 28, 44, 4, 6],
-            [6, 8, 42, 58, 40, 24, 806, 8, 4, 4], [14, 4, 28, 40, 58, 62, 8, 774, 2, 10],
-            [62, 34, 14, 14, 8, 6, 8, 4, 822, 28], [28, 92, 8, 14, 6, 8, 8, 18, 42, 776]]
-
-
-def wilson(right, n, z=1.959964):
-    p, d = right / n, 1 + z * z / n
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / d
-    return (p + z * z / (2 * n)) / d - half, (p + z * z / (2 * n)) / d + half
-
-
-def tested(document, matrix, seed=1):
-    """Fills in everything that a test gives, consistent with its confusion matrix."""
-    n, total = len(matrix), sum(map(sum, matrix))
-    right = sum(matrix[i][i] for i in range(n))
-    low, high = wilson(right, total)
-    document["test"] = {"accuracy": right / total, "low": low, "high": high, "loss": 0.8687, "samples": total,
-                        "epoch": document["best_epoch"]}
-    document["confusion"], document["per_class"] = matrix, []
-    for i, name in enumerate(document["classes"]):
-        called, support = sum(row[i] for row in matrix), sum(matrix[i])
-        precision, recall = matrix[i][i] / max(called, 1), matrix[i][i] / max(support, 1)
-        document["per_class"].append({"class": name, "precision": precision, "recall": recall, "support": support,
-                                      "f1": 2 * precision * recall / max(precision + recall, 1e-9)})
-    bins, counts = [], [count * total // 10000 for count in (0, 0, 40, 420, 830, 1010, 1060, 1190, 1560, 3890)]
-    middles = [(b + 0.5) / 10 if b < 9 else 0.977 for b in range(10)]
-    # Too sure, the more so the surer, and right as often on the whole as the matrix says.
-    lean = ((sum(c * m for c, m in zip(counts, middles)) - sum(counts) * right / total)
-            / max(1, sum(c * b for b, c in enumerate(counts))))
-    for b in range(10):
-        count, sure = counts[b], middles[b]
-        bins.append({"low": b / 10, "high": (b + 1) / 10, "count": count, "confidence": sure if count else None,
-                     "accuracy": min(1, sure - lean * b) if count else None})
-    full = [one for one in bins if one["count"]]
-    error = sum(one["count"] * abs(one["accuracy"] - one["confidence"]) for one in full) / sum(o["count"] for o in full)
-    document["calibration"] = {"error": error, "bins": bins}
-    draw = random.Random(seed)
-
-    def sample(k, wrong):
-        label = draw.randrange(n)
-        said = (label + draw.randrange(1, n)) % n if wrong else label
-        return {"image": gray_png([[sum(p) / 3 for p in row] for row in picture(100 + k)]), "width": 32, "height": 32, "sample": k,
-                "label": label, "prediction": said, "confidence": draw.uniform(0.4, 0.99)}
-    document["mistakes"] = sorted((sample(k, True) for k in range(12)), key=lambda s: -s["confidence"])
-    document["predictions"] = [sample(k, draw.random() < 0.29) for k in range(24)]
-
-
-def config(document):
-    values = {"name": document["name"], "seed": document["seed"], "data.source": "cifar10", "data.validation": 0.2,
-              "preprocess[0].op": "grayscale", "preprocess[0].weights": "mean", "train.epochs": document["epochs"],
-              "train.batch_size": 32, "train.optimizer.type": "adam", "train.optimizer.learning_rate": 0.001,
-              "train.optimizer.beta1": 0.9, "train.optimizer.beta2": 0.999, "train.optimizer.epsilon": 1e-7,
-              "train.early_stopping.monitor": "validation_loss", "train.early_stopping.patience": 30,
-              "train.checkpoint.every_seconds": 600, "train.deterministic": True, "train.precision": "float32"}
-    for k, one in enumerate((document["network"] or {"nodes": []})["nodes"]):
-        values[f"network.nodes[{k}].op"] = one["op"]
-    origin = {"seed": "--seed", "train.checkpoint.every_seconds": "default", "train.precision": "default"}
-    return [{"key": key, "value": json.dumps(value), "origin": origin.get(key, f"gray.json:{12 + k}:5")}
-            for k, (key, value) in enumerate(values.items())]
-
-
-def run_document(name, epochs_done, epochs=100, classes=None, state="finished", seed=1, per_class=1000, steps=False):
-    classes = classes or CIFAR
-    m = metrics(epochs_done, seed, steps)
-    losses = m["validation_loss"]
-    best = losses.index(min(losses)) + 1 if losses else 0
-    document = {
-        "format": 1, "kind": "run", "name": name, "description": "CIFAR-10 in gray, the study's first variant",
-        "folder": f"runs/{name}", "state": state, "reason": "", "exit_code": 0 if state == "finished" else None,
-        "updated": "2026-11-26T18:00:00Z", "command": f"engine run experiments/{name}.json --seed {seed}", "seed": seed,
-        "epochs_done": epochs_done, "epochs": epochs, "best_epoch": best, "stopped_early": False,
-        "seconds": sum(m["seconds"]) or None, "images_per_second": 4201.0 if epochs_done else None, "test": None, "metrics": m,
-        "classes": classes, "counts": [{"split": split, "counts": [int(per_class * k)] * len(classes)}
-                                       for split, k in (("train", 4), ("validation", 1), ("test", 1))],
-        "confusion": [], "per_class": [], "calibration": None, "mistakes": [], "predictions": [], "stages": stages(),
-        "network": network(len(classes)), "node_times": [], "environment": dict(ENVIRONMENT)}
-    draw = random.Random(seed)
-    for one in document["network"]["nodes"] if epochs_done else []:
-        forward = 0.02 + one["flops"] / 4e7 * draw.uniform(0.8, 1.3)
-        document["node_times"].append({"node": one["name"], "op": one["op"], "forward_ms": forward,
-                                       "backward_ms": forward * draw.uniform(1.7, 2.3),
-                                       "implementation": "brgconv:avx512_core" if one["op"] == "conv2d" else "simple:any"})
-    document["config"] = config(document)
-    return document
-
-
-def finished():
-    document = run_document("gray", 100)
-    tested(document, cifar_confusion())
-    return document
-
-
-def early():
-    document = run_document("gray-early", 21, steps=True)
-    document["stopped_early"] = True
-    for split, k in zip(document["counts"], (1, 0.25, 0.2)):
-        split["counts"] = [int(k * n) for n in (5000, 480, 3200, 960, 4100, 2200, 150, 3700, 2600, 880)]
-    tested(document, cifar_confusion())
-    return document
-
-
-def stopped():
-    document = run_document("stopped", 12, state="stopped")
-    document.update(reason="SIGTERM asked it to stop; --resume goes on with step 15012.", exit_code=75)
-    return document
-
-
-def diverged():
-    document = run_document("diverged", 3, state="failed", seed=4)
-    document.update(reason="The loss is not finite in epoch 4, step 4127: first in the output of inception_b.conv5x5.", exit_code=6)
-    for key in ("train_loss", "validation_loss"):
-        document["metrics"][key][2] = None
-    return document
-
-
-def started():
-    document = run_document("just-started", 0, state="running")
-    document.update(environment=dict(ENVIRONMENT, device="NVIDIA H100 80GB HBM3"), stages=[], best_epoch=0)
-    return document
-
-
-def running():
-    return run_document("running", 9, state="running")
-
-
-def one_epoch():
-    """No validation images, one epoch, a network with skip connections."""
-    document = run_document("one-epoch", 1, 1)
-    for key in ("validation_loss", "validation_accuracy"):
-        document["metrics"][key] = [None]
-    document.update(best_epoch=0, network=residual_network(10))
-    document["node_times"] = [dict(time, node=one["name"], op=one["op"])
-                              for time, one in zip(document["node_times"], document["network"]["nodes"])]
-    document["counts"][1]["counts"] = []
-    tested(document, cifar_confusion())
-    return document
-
-
-def two_classes():
-    document = run_document("cats-and-dogs", 30, classes=["cat", "dog"], steps=True)
-    tested(document, [[871, 129], [102, 898]])
-    return document
-
-
-def hundred_classes():
-    names = [f"{a} {b}" for a in ("small", "large", "red", "wild", "young", "old", "sea", "river", "garden", "desert")
-             for b in ("bear", "bottle", "orchid", "beetle", "truck", "whale", "chair", "maple", "lizard", "lamp")]
-    document = run_document("hundred", 60, classes=names, per_class=100)
-    tested(document, confusion(100, 100))
-    return document
-
-
-def bare():
-    """Everything that may be unknown is."""
-    document = {key: None for key in run_document("bare", 0)}
-    document.update(format=1, kind="run", name="bare", state="failed", reason="The images could not be read.", exit_code=4)
-    return document
-
-
-def payloads():
-    """150 texts that would run, fetch or disguise something if a page took them for more than text."""
-    act = "window.pwned=1"
-    base = [f"<script>{act}</script>", f"</script><script>{act}</script>", f"<!--<script>{act}</script>-->", f"]]><script>{act}</script>",
-            f"<img src=x onerror={act}>", f"\"><img src=x onerror=\"{act}\">", f"'><img src=x onerror='{act}'>",
-            f"<svg onload={act}>", f"<svg><script>{act}</script></svg>", f"<svg><animate onbegin={act} attributeName=x dur=1s>",
-            f"<math><mtext></title><img src=x onerror={act}>", f"<body onload={act}>", f"<iframe src=\"javascript:parent.{act}\">",
-            f"<iframe srcdoc=\"<script>parent.{act}</script>\">", f"javascript:{act}", f"JaVaScRiPt:{act}", f"java\tscript:{act}",
-            f"data:text/html,<script>opener.{act}</script>", f"<a href=\"javascript:{act}\" autofocus onfocus={act}>x</a>",
-            f"<input autofocus onfocus={act}>", f"<details open ontoggle={act}>", f"<video><source onerror={act}></video>",
-            f"<object data=\"javascript:{act}\">", f"<embed src=\"javascript:{act}\">", "<link rel=stylesheet href=//payload.invalid/a.css>",
-            "<style>@import '//payload.invalid/b.css';</style>", "<style>*{background:url(//payload.invalid/c.png)}</style>",
-            "<base href=//payload.invalid/>", "<meta http-equiv=refresh content='0;url=//payload.invalid/'>",
-            "<form action=//payload.invalid/><button>x</button></form>", "<img src=//payload.invalid/d.png>",
-            f"\" onmouseover=\"{act}", f"' onfocus='{act}' autofocus='", f"` onload=`{act}`", f"x\" style=\"x:expression({act})",
-            f"${{{act}}}", f"#{{{act}}}", f"{{{{constructor.constructor('{act}')()}}}}", f"<%= {act} %>", f"\\\";{act};//", f"';{act};//",
-            f"*/{act}/*", f"\n{act}\n//", f"\u2028{act}\u2029", f"</title><script>{act}</script>", f"</style><script>{act}</script>",
-            f"</textarea><script>{act}</script>", f"<noscript><p title=\"</noscript><img src=x onerror={act}>\">",
-            f"<template><script>{act}</script></template>", f"<x onclick={act} tabindex=1 autofocus onfocus={act}>",
-            "<!--STYLE-->", "<!--DATA-->", "<!--SCRIPT-->", "<!--CSP-->", "$&", "$1$`$'", "%s%n%x", "{0}",
-            "=cmd|'/C calc'!A0", "@SUM(1+1)*cmd", "+1+cmd", "-1+cmd",
-            "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x1b]8;;//payload.invalid\x07link\x1b]8;;\x07", "\x9b31m", "a\bb\rc",
-            "\u202egnp.exe", "\u2066\u202eabc\u2069", "\u200f\u05d0\u05d1\u05d2", "\u061c\u0627\u0644", "a\u0300" * 40, "\ufeff\u200b\u200d", "\U0001f4a9" * 20,
-            "../../../etc/passwd", "C:\\Windows\\..", "file:///etc/passwd", "__proto__", "constructor", "toString", "hasOwnProperty",
-            "null", "undefined", "NaN", "", " ", "\t", "a" * 300, "word " * 60, "\u00e4" * 120, "&lt;b&gt;&amp;", "&#x3c;script&#x3e;",
-            "%3Cscript%3E", "\\u003cscript\\u003e", "\\x3cscript\\x3e"]
-    carriers = ["{}", "cat {}", "{}<b>", "\"{}\""]
-    out = []
-    for k in range(150):
-        out.append(base[k] if k < len(base) else carriers[1 + k % 3].format(base[(k * 7) % 50]))
-    return [text.replace("window.pwned=1", "window.pwned=1;alert(1)") if k % 5 == 0 else text for k, text in enumerate(out)]
-
-
-def hostile():
-    """Every text of the document is a payload; each payload is somewhere."""
-    texts = payloads()
-    document = run_document("hostile", 9, classes=texts[:50], per_class=40)
-    tested(document, confusion(50, 40))
-    left = iter(texts[50:] + texts * 40)
-    names = {}
-
-    def poison(value, key=""):
-        if isinstance(value, dict):
-            return {k: poison(v, k) for k, v in value.items()}
-        if isinstance(value, list):
-            return [poison(v, key) for v in value]
-        if not isinstance(value, str) or key in ("kind", "split", "state", "class", "classes", "image", "images"):
-            return value
-        if key in ("block", "inputs", "node"):
-            return names.get(value, value)
-        return next(left)
-    for one in document["network"]["nodes"]:
-        for key in ("name", "block"):
-            if one[key]:
-                names.setdefault(one[key], next(left) + f" {len(names)}")
-    nodes = [dict(poison(one), name=names[one["name"]]) for one in document["network"]["nodes"]]
-    document["config"] += [{"key": t, "value": t, "origin": t} for t in texts]
-    document = poison(document)
-    document["network"]["nodes"] = nodes
-    document["environment"] = {text: text for text in texts[:60]}
-    document["stages"][1]["images"] = [text for text in texts if "javascript" in text or "data:" in text]
-    document["mistakes"][0]["image"] = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='window.pwned=1'/>"
-    document.update(name=f"</title><script>window.pwned=1</script>{texts[4]}", state="stopped", seed=1)
-    return document
-
-
-def hostile_comparison():
-    runs = [dict(hostile(), name=text) for text in payloads()[:7]]
-    return {"format": 1, "kind": "comparison", "updated": "<b>", "runs": [slim(run) for run in runs]}
-
-
-def slim(document):
-    return {**document, "stages": [], "mistakes": [], "predictions": []}
-
-
-def comparison():
-    runs = []
-    for k, (name, done, lost) in enumerate((("gray", 100, 0), ("noise from gray", 64, 55), ("smooth over height and width", 71, 68))):
-        document = run_document(name, done, 100 if k == 0 else 150, seed=k + 1)
-        matrix = cifar_confusion()
-        for i, row in enumerate(matrix):
-            row[i] -= lost
-            row[(i + 1) % 10] += lost
-        document["metrics"]["validation_accuracy"] = [x - lost / 1000 for x in document["metrics"]["validation_accuracy"]]
-        document["metrics"]["validation_loss"] = [x + lost / 400 for x in document["metrics"]["validation_loss"]]
-        tested(document, matrix)
-        if k:
-            document["config"].append({"key": "preprocess[1].op", "value": "\"gaussian_noise\"", "origin": "noise.json:9:5"})
-        if k == 2:
-            document["config"].append({"key": "preprocess[2].sigma", "value": "1", "origin": "smooth.json:9:5"})
-        runs.append(slim(document))
-    return {"format": 1, "kind": "comparison", "updated": "2026-11-26T18:00:00Z", "runs": runs}
-
-
-DOCUMENTS = {"finished": finished, "early": early, "stopped": stopped, "diverged": diverged, "started": started, "running": running,
-             "one_epoch": one_epoch, "two_classes": two_classes, "hundred_classes": hundred_classes, "bare": bare,
-             "hostile": hostile, "comparison": comparison, "hostile_comparison": hostile_comparison}
-
-
 def broken_page():
     """A page with every fault that page_test.py looks for: it must find each of them."""
-    return ('<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            'script-src \'unsafe-inline\'; img-src *; style-src \'sha256-none\'">'
-            '<style>p{color:red}</style></head><body><h1>a</h1><h3 id="a">b</h3><p id="a"><button></button><input>'
-            '<font color="#bbbbbb">pale</font></p><img src="missing.png" width="3000" height="4"><canvas></canvas>'
-            '<svg width="9" height="9"></svg><script>window.reportReady = true; window.pwned = 1; alert(1); console.error("e"); '
-            'undefined.x</script></body></html>')
+    return (
+        '<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "script-src 'unsafe-inline'; img-src *; style-src 'sha256-none'\">"
+        '<style>p{color:red}</style></head><body><h1>a</h1><h3 id="a">b</h3><p id="a"><button></button><input>'
+        '<font color="#bbbbbb">pale</font></p><img src="missing.png" width="3000" height="4"><canvas></canvas>'
+        '<svg width="9" height="9"></svg><script>window.reportReady = true; window.pwned = 1; alert(1); '
+        'console.error("e"); '
+        "undefined.x</script></body></html>"
+    )
 
 
 def write_all(folder):

@@ -1,8 +1,10 @@
 """Opens report pages in a headless Chromium and looks for what a reader, a screen reader or an attacker would find.
 
-page_test.py [--screenshots DIR] [--axe FILE] [PAGE.html ...]; without pages, those of make_page.py and their contents too.
+page_test.py [--screenshots DIR] [--axe FILE] [PAGE.html ...]; without pages, those of make_page.py, and
+whether they say and do what they should.
 Exit code 0: all is well; 1: complaints; 77: no Chromium or no Chart.js here.
 """
+
 import argparse
 import base64
 import pathlib
@@ -13,11 +15,14 @@ import time
 
 import chromium
 import make_page
+from payloads import payloads
 
 HERE = pathlib.Path(__file__).resolve().parent
 WIDTHS, HEIGHT, SCHEMES = (400, 900, 1600), 1000, ("light", "dark")
-WATCH = ("window.policyViolations = []; document.addEventListener('securitypolicyviolation', "
-         "(e) => window.policyViolations.push(e.violatedDirective + ' ' + e.blockedURI));")
+WATCH = (
+    "window.policyViolations = []; document.addEventListener('securitypolicyviolation', "
+    "(e) => window.policyViolations.push(e.violatedDirective + ' ' + e.blockedURI));"
+)
 
 
 class Page:
@@ -48,11 +53,19 @@ class Page:
             self.loads += 1
 
     def size(self, width):
-        self.browser.call("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+        self.browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False
+        )
 
     def scheme(self, value, media=""):
-        self.browser.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": value},
-                                                                              {"name": "prefers-reduced-motion", "value": "reduce"}])
+        self.browser.call(
+            "Emulation.setEmulatedMedia",
+            media=media,
+            features=[
+                {"name": "prefers-color-scheme", "value": value},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ],
+        )
 
     def open(self, path):
         self.url, self.events = path.resolve().as_uri(), []
@@ -66,7 +79,9 @@ class Page:
 
     def settle(self):
         """Two frames: sizes that follow from other sizes (charts, focus of scrollers) are then final."""
-        self.browser.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        self.browser.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"
+        )
 
     def until(self, condition, seconds):
         """Polls by frames of the page, since a page that failed would never send an event."""
@@ -95,8 +110,10 @@ def run_axe(page, source):
     page.browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; }); 0")
     page.settle()
     return page.browser.evaluate(
-        "axe.run(document, { resultTypes: ['violations'] }).then((r) => r.violations.map((v) => `axe ${v.id} (${v.impact}): "
-        "${v.nodes.length} times, e.g. ${v.nodes[0].html.slice(0, 150)} ${(v.nodes[0].any[0] || {}).message || ''}`))")
+        "axe.run(document, { resultTypes: ['violations'] }).then((r) => r.violations.map((v) => "
+        "`axe ${v.id} (${v.impact}): "
+        "${v.nodes.length} times, e.g. ${v.nodes[0].html.slice(0, 150)} ${(v.nodes[0].any[0] || {}).message || ''}`))"
+    )
 
 
 def check_page(page, path, options):
@@ -106,6 +123,7 @@ def check_page(page, path, options):
     def add(where, complaints):
         for complaint in complaints:
             found.setdefault(complaint, where)
+
     for scheme in SCHEMES:
         page.scheme(scheme)
         for width in WIDTHS:
@@ -118,8 +136,10 @@ def check_page(page, path, options):
         other = SCHEMES[1 - SCHEMES.index(scheme)]
         page.scheme(other)
         add(f"{scheme} turned {other}", page.complaints())
-        page.browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; });"
-                              "[...document.querySelectorAll('#network button')].slice(0, 1).forEach((b) => b.click())")
+        page.browser.evaluate(
+            "document.querySelectorAll('details').forEach((d) => { d.open = true; });"
+            "[...document.querySelectorAll('#network button')].slice(0, 1).forEach((b) => b.click())"
+        )
         page.size(WIDTHS[0])
         add(f"{other} {WIDTHS[0]}, all unfolded", page.complaints())
         if options.axe:
@@ -129,17 +149,32 @@ def check_page(page, path, options):
 
 # --- What the sample pages must say ---------------------------------------------------------------------------------
 FACTS = {
-    "finished": {"short-what": ["gray", "1,245,738", "100 epochs"], "short-data": ["Xeon", "40,000 training", "10,000 test", "10 classes"],
-                 "short-good": ["71.5 %", "70.6 %", "72.4 %", "10.0 %"], "short-fails": ["cat", "0.49", "dog", "212"],
-                 "short-trust": ["one seed (1)", "10,000 test images", "calibration"], "short-again": ["engine run experiments/gray.json --seed 1"]},
+    "finished": {
+        "short-what": ["gray", "1,245,738", "100 epochs"],
+        "short-data": ["Xeon", "40,000 training", "10,000 test", "10 classes"],
+        "short-good": ["71.5 %", "70.6 %", "72.4 %", "10.0 %"],
+        "short-fails": ["cat", "0.49", "dog", "212"],
+        "short-trust": ["one seed (1)", "10,000 test images", "calibration"],
+        "short-again": ["engine run experiments/gray.json --seed 1"],
+    },
     "early": {"short-what": ["early stopping ended it"], "short-good": ["21.5 %", "72.4 %"]},
     "stopped": {"short-what": ["stopped after 12 of 100"], "short-good": ["Not tested"], "short-trust": ["SIGTERM"]},
     "diverged": {"short-trust": ["Do not use it", "inception_b.conv5x5"], "head": ["failed", "exit code 6"]},
-    "started": {"short-what": ["0 of 100"], "short-data": ["H100"], "curves": ["No epoch is finished yet"], "confusion": ["Not tested", "still training"]},
+    "started": {
+        "short-what": ["0 of 100"],
+        "short-data": ["H100"],
+        "curves": ["No epoch is finished yet"],
+        "confusion": ["Not tested", "still training"],
+    },
     "running": {"figures": ["Best validation accuracy so far"], "head": ["running", "Pause updates"]},
     "bare": {"head": ["bare", "exit code 4"]},
     "hostile": {"head": ["</title><script>window.pwned=1</script>", "stopped"]},
-    "comparison": {"short-what": ["3 runs", "noise from gray"], "short-good": ["gray with 71.5 %"], "results": ["66.00 %"], "differences": ["train.epochs", "preprocess[2].sigma"]},
+    "comparison": {
+        "short-what": ["3 runs", "noise from gray"],
+        "short-good": ["gray with 71.5 %"],
+        "results": ["66.00 %"],
+        "differences": ["train.epochs", "preprocess[2].sigma"],
+    },
 }
 
 
@@ -156,10 +191,10 @@ def check_hostile(page):
     """The payloads did get there: each stands in the page, letter by letter (control characters made visible)."""
     text = page.browser.evaluate("[...document.querySelectorAll('#experiment bdi')].map((e) => e.textContent)")
     shown = set(text)
-    plain = [one for one in make_page.payloads() if one and not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", one)]
+    plain = [one for one in payloads() if one and not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", one)]
     found = [f"hostile: the page does not show {one!r}" for one in plain if one not in shown]
-    if len(make_page.payloads()) != 150 or len(plain) < 130:
-        found.append(f"hostile: {len(make_page.payloads())} payloads, {len(plain)} of them plain")
+    if len(payloads()) != 150 or len(plain) < 130:
+        found.append(f"hostile: {len(payloads())} payloads, {len(plain)} of them plain")
     if any(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", one) for one in text):
         found.append("hostile: a control character is shown as it is")
     return found
@@ -169,20 +204,30 @@ def check_controls(page, path):
     """Every control of the finished run does what it says, from the keyboard's events."""
     page.browser.evaluate("sessionStorage.clear()")
     page.open(path)
+    page.browser.evaluate(
+        "const sorter = (text) => [...document.querySelectorAll('#classes .sort')].find((x) => x.textContent === text);"
+        "const fold = () => document.querySelectorAll('#network .buttons button');"
+        "const drawn = () => document.querySelectorAll('svg.network g.node').length; 0"
+    )
     checks = {
-        "the filter leaves fitting keys": "{ const i = document.getElementById('config-filter'); i.value = 'optimizer.beta'; i.dispatchEvent(new Event('input'));"
-                                          "[...document.querySelectorAll('#experiment tbody tr')].filter((r) => !r.hidden).length === 2 }",
-        "sorting by F1": "{ const b = [...document.querySelectorAll('#classes .sort')].find((x) => x.textContent === 'F1'); b.click(); b.click();"
-                         "document.querySelector('#classes tbody th').textContent === 'cat' && b.parentNode.getAttribute('aria-sort') === 'ascending' }",
-        "sorting from the largest": "{ [...document.querySelectorAll('#classes .sort')].find((x) => x.textContent === 'F1').click();"
-                                    "document.querySelector('#classes tbody th').textContent !== 'cat' }",
-        "shares in the matrix": "{ document.getElementById('confusion-shares').click(); document.querySelector('.matrix tbody td').textContent === '76' }",
-        "blocks folded": "document.querySelectorAll('svg.network g.node').length === 10",
-        "a block unfolds": "{ const b = document.querySelectorAll('#network .buttons button')[2]; b.click(); "
-                           "document.querySelectorAll('svg.network g.node').length === 15 && document.activeElement.textContent.includes('inception_a') }",
-        "all blocks fold": "{ document.querySelectorAll('#network .buttons button')[1].click(); document.querySelectorAll('svg.network g.node').length === 10 }",
-        "a click unfolds": "{ document.querySelector('svg.network .can-open').dispatchEvent(new MouseEvent('click', { bubbles: true }));"
-                           "document.querySelectorAll('svg.network g.node').length === 15 }",
+        "the filter leaves fitting keys": "{ const i = document.getElementById('config-filter'); "
+        "i.value = 'optimizer.beta';"
+        "i.dispatchEvent(new Event('input'));"
+        "[...document.querySelectorAll('#experiment tbody tr')].filter((r) => !r.hidden).length === 2 }",
+        "sorting by F1": "{ const b = sorter('F1'); b.click(); b.click();"
+        "document.querySelector('#classes tbody th').textContent === 'cat' &&"
+        "b.parentNode.getAttribute('aria-sort') === 'ascending' }",
+        "sorting from the largest": "{ sorter('F1').click();"
+        "document.querySelector('#classes tbody th').textContent !== 'cat' }",
+        "shares in the matrix": "{ document.getElementById('confusion-shares').click();"
+        "document.querySelector('.matrix tbody td').textContent === '76' }",
+        "blocks folded": "drawn() === 10",
+        "a block unfolds": "{ const b = fold()[2]; b.click(); "
+        "drawn() === 15 && document.activeElement.textContent.includes('inception_a') }",
+        "all blocks fold": "{ fold()[1].click(); drawn() === 10 }",
+        "a click unfolds": "{ document.querySelector('svg.network .can-open')"
+        ".dispatchEvent(new MouseEvent('click', { bubbles: true }));"
+        "drawn() === 15 }",
         "copying says what happened": "{ document.querySelector('#again button').click(); true }",
     }
     failed = [f"control: {what}" for what, code in checks.items() if page.browser.evaluate(code) is not True]
@@ -231,9 +276,26 @@ def check_test(page, folder):
     page.size(400)
     page.open(path)
     found = "\n".join(page.complaints())
-    wanted = ["no lang", "no title", "not one main", "heading order", "duplicate id", "no accessible name: button", "no accessible name: input",
-              "no text alternative: img", "no text alternative: canvas", "no text alternative: svg", "contrast ", "page overflow", "a payload ran",
-              "policy violation: style-src", "network request: ", "dialog: 1", "console.error", "exception: "]
+    wanted = [
+        "no lang",
+        "no title",
+        "not one main",
+        "heading order",
+        "duplicate id",
+        "no accessible name: button",
+        "no accessible name: input",
+        "no text alternative: img",
+        "no text alternative: canvas",
+        "no text alternative: svg",
+        "contrast ",
+        "page overflow",
+        "a payload ran",
+        "policy violation: style-src",
+        "network request: ",
+        "dialog: 1",
+        "console.error",
+        "exception: ",
+    ]
     return [f"the test does not find {one!r} in a broken page: {found}" for one in wanted if one not in found]
 
 
@@ -247,7 +309,11 @@ def check_samples(page, options, folder):
             found += check_hostile(page)
         if path.stat().st_size > 1_500_000:
             found.append(f"{name}: {path.stat().st_size} bytes")
-    found += check_controls(page, paths["finished"]) + check_print(page, paths["finished"], options) + check_reload(page, paths["running"])
+    found += (
+        check_controls(page, paths["finished"])
+        + check_print(page, paths["finished"], options)
+        + check_reload(page, paths["running"])
+    )
     return len(paths), found
 
 
