@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes report pages as the engine does, out of documents made up here: `make_page.py OUTDIR` writes them all.
 
 The placeholders of report.html are replaced in one pass, so that no text of the data can be taken for one.

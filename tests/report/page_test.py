@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Opens report pages in a headless Chromium and looks for what a reader, a screen reader or an attacker would find.
 
 page_test.py [--screenshots DIR] [--axe FILE] [PAGE.html ...]; without pages, those of make_page.py, and
