@@ -28,7 +28,8 @@ void print_result(const RunResult& result, double seconds) {
     fmt::print("time           {}\n", short_seconds(seconds));
   }
   fmt::print("run folder     {}\n", result.folder);
-  fmt::print("report         {}/{}\n", result.folder, run_files::kReport);
+  const std::string report = fmt::format("{}/{}", result.folder, run_files::kReport);
+  if (exists(report)) fmt::print("report         {}\n", report);
 }
 
 int run(RunArguments& arguments) {

@@ -17,10 +17,6 @@ namespace {
 constexpr int64_t kLongestSide = 64;  // of a picture in the page, in pixels
 constexpr size_t kStageSamples = 6, kMistakes = 24, kPredictions = 32;
 
-Value number_or_null(double value) {
-  return std::isfinite(value) ? Value(value) : Value();
-}
-
 Value class_counts(const char* split, const ImageSet& images, size_t classes) {
   std::vector<int64_t> counts(classes, 0);
   for (const int32_t label : images.labels) ++counts[static_cast<size_t>(label)];
@@ -213,21 +209,8 @@ void RunReport::tested(const RunView& run, const TestView& test) {
   const size_t classes = run.classes.size();
   if (test.results.test.samples > 0) {
     test_ = test_value(test.results);
-    Array rows, figures;
-    for (size_t label = 0; label < classes; ++label) {
-      Array row;
-      for (size_t i = 0; i < classes; ++i) row.emplace_back(test.confusion.at(label, i));
-      rows.emplace_back(std::move(row));
-      Value figure{Object{}};
-      figure.set("class", run.classes[label]);
-      figure.set("precision", test.confusion.precision(label));
-      figure.set("recall", test.confusion.recall(label));
-      figure.set("f1", test.confusion.f1(label));
-      figure.set("support", test.confusion.support(label));
-      figures.push_back(std::move(figure));
-    }
-    confusion_ = std::move(rows);
-    per_class_ = std::move(figures);
+    confusion_ = confusion_rows(test.confusion);
+    per_class_ = class_figures(test.confusion, run.classes);
     const std::vector<Prediction> all = predictions(test.logits, test.images.labels, classes);
     calibration_ = calibration_value(all);
     mistakes_ = prediction_values(mistakes(all, kMistakes), test.images);

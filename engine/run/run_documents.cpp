@@ -21,10 +21,6 @@ std::string cpu_name() {
   return "unknown";
 }
 
-Value number_or_null(double value) {
-  return std::isfinite(value) ? Value(value) : Value();
-}
-
 double share(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -103,6 +99,34 @@ double ConfusionMatrix::f1(size_t label) const {
   return share(2 * at(label, label), support(label) + predicted(label));
 }
 
+Value number_or_null(double value) {
+  return std::isfinite(value) ? Value(value) : Value();
+}
+
+Array confusion_rows(const ConfusionMatrix& confusion) {
+  Array rows;
+  for (size_t label = 0; label < confusion.classes(); ++label) {
+    Array row;
+    for (size_t i = 0; i < confusion.classes(); ++i) row.emplace_back(confusion.at(label, i));
+    rows.emplace_back(std::move(row));
+  }
+  return rows;
+}
+
+Array class_figures(const ConfusionMatrix& confusion, const std::vector<std::string>& classes) {
+  Array figures;
+  for (size_t label = 0; label < confusion.classes(); ++label) {
+    Value figure{Object{}};
+    figure.set("class", classes[label]);
+    figure.set("precision", confusion.precision(label));
+    figure.set("recall", confusion.recall(label));
+    figure.set("f1", confusion.f1(label));
+    figure.set("support", confusion.support(label));
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
 std::string results_json(const Results& results, const ConfusionMatrix& confusion) {
   Value test{Object{}};
   test.set("loss", results.test.loss);
@@ -112,20 +136,6 @@ std::string results_json(const Results& results, const ConfusionMatrix& confusio
   validation.set("loss", number_or_null(results.best_validation_loss));
   validation.set("accuracy", number_or_null(results.best_validation_accuracy));
 
-  Array names, matrix, figures;
-  for (size_t label = 0; label < confusion.classes(); ++label) {
-    names.emplace_back(results.classes[label]);
-    Array row;
-    for (size_t i = 0; i < confusion.classes(); ++i) row.emplace_back(confusion.at(label, i));
-    matrix.emplace_back(std::move(row));
-    Value figure{Object{}};
-    figure.set("class", results.classes[label]);
-    figure.set("precision", confusion.precision(label));
-    figure.set("recall", confusion.recall(label));
-    figure.set("f1", confusion.f1(label));
-    figure.set("support", confusion.support(label));
-    figures.push_back(std::move(figure));
-  }
   Value document{Object{}};
   document.set("test", std::move(test));
   document.set("best_epoch", results.best_epoch);
@@ -133,9 +143,9 @@ std::string results_json(const Results& results, const ConfusionMatrix& confusio
   document.set("validation", std::move(validation));
   document.set("epochs", results.epochs);
   document.set("stopped_early", results.stopped_early);
-  document.set("classes", std::move(names));
-  document.set("confusion_matrix", std::move(matrix));
-  document.set("per_class", std::move(figures));
+  document.set("classes", Array(results.classes.begin(), results.classes.end()));
+  document.set("confusion_matrix", confusion_rows(confusion));
+  document.set("per_class", class_figures(confusion, results.classes));
   return to_json(document) + "\n";
 }
 

@@ -64,4 +64,9 @@ struct Results {
 };
 std::string results_json(const Results& results, const ConfusionMatrix& confusion);
 
+// Parts of it, which the report shows too.
+Value number_or_null(double value);  ///< null: not finite
+Array confusion_rows(const ConfusionMatrix& confusion);
+Array class_figures(const ConfusionMatrix& confusion, const std::vector<std::string>& classes);
+
 }  // namespace engine

@@ -56,6 +56,7 @@ TEST_F(Report, OfAFinishedRunSaysWhatItsFilesSay) {
   int64_t binned = 0;
   for (const Json& bin : report["calibration"]["bins"]) binned += bin["count"].get<int64_t>();
   EXPECT_EQ(binned, results["test"]["samples"]);
+  EXPECT_FALSE(report["mistakes"].empty());
   for (const Json& mistake : report["mistakes"]) EXPECT_NE(mistake["label"], mistake["prediction"]);
   EXPECT_EQ(report["network"]["nodes"].size(), 4u) << "as the file has them, without the loss";
   EXPECT_GT(report["node_times"].size(), 3u);
