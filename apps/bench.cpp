@@ -14,6 +14,7 @@
 #include "apps/verbs.h"
 #include "engine/core/random.h"
 #include "engine/core/value.h"
+#include "engine/report/run_report.h"
 
 namespace engine {
 namespace {
@@ -132,16 +133,6 @@ Value rate_value(const Rate& rate) {
 }
 
 void print_json(const Session& session, const BenchResult& result) {
-  Array nodes;
-  for (const NodeTime& node : result.nodes) {
-    Value row{Object{}};
-    row.set("node", node.node);
-    row.set("op", node.op);
-    row.set("implementation", node.implementation);
-    row.set("forward_ms", node.forward_ms);
-    row.set("backward_ms", node.backward_ms);
-    nodes.push_back(std::move(row));
-  }
   const Environment environment = this_environment(session.machine);
   Value value{Object{}};
   value.set("experiment", session.experiment.name);
@@ -155,7 +146,7 @@ void print_json(const Session& session, const BenchResult& result) {
   value.set("training", rate_value(result.training));
   value.set("evaluation", rate_value(result.evaluation));
   value.set("preprocessing", rate_value(result.preprocessing));
-  value.set("nodes", std::move(nodes));
+  value.set("nodes", node_time_values(result.nodes));
   fmt::print("{}\n", to_json(value));
 }
 

@@ -161,20 +161,6 @@ Array prediction_values(std::span<const Prediction> shown, const ImageSet& image
   return values;
 }
 
-Array node_time_values(const std::vector<NodeTime>& times) {
-  Array values;
-  for (const NodeTime& time : times) {
-    Value value{Object{}};
-    value.set("node", time.node);
-    value.set("op", time.op);
-    value.set("implementation", time.implementation);
-    value.set("forward_ms", time.forward_ms);
-    value.set("backward_ms", time.backward_ms);
-    values.push_back(std::move(value));
-  }
-  return values;
-}
-
 Array config_values(const Value& resolved) {
   Array values;
   for (const ResolvedLine& line : resolved_lines(resolved)) {
@@ -188,6 +174,20 @@ Array config_values(const Value& resolved) {
 }
 
 }  // namespace
+
+Array node_time_values(const std::vector<NodeTime>& times) {
+  Array values;
+  for (const NodeTime& time : times) {
+    Value value{Object{}};
+    value.set("node", time.node);
+    value.set("op", time.op);
+    value.set("implementation", time.implementation);
+    value.set("forward_ms", time.forward_ms);
+    value.set("backward_ms", time.backward_ms);
+    values.push_back(std::move(value));
+  }
+  return values;
+}
 
 void RunReport::loaded(const RunView& run, const Split& split) {
   const size_t classes = run.classes.size();

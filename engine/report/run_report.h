@@ -8,6 +8,9 @@
 
 namespace engine {
 
+/// Node times as the page and `bench --json` give them.
+Array node_time_values(const std::vector<NodeTime>& times);
+
 /// Keeps report.html of a run up to date: written at the start, after each epoch and at the end,
 /// however it comes. What the page is given: page/data.md.
 class RunReport : public RunObserver {
