@@ -36,8 +36,8 @@ foreach(library IN LISTS libraries)
   endif()
 endforeach()
 
-# Header-only libraries are part of the program itself.
-foreach(package libcli11-dev libxxhash-dev libjs-chart.js)
+# Header-only libraries and the font are part of the program itself.
+foreach(package libcli11-dev libxxhash-dev libjs-chart.js fonts-dejavu-core)
   if(EXISTS "/usr/share/doc/${package}/copyright")
     file(COPY_FILE "/usr/share/doc/${package}/copyright" "${root}/share/engine/licences/${package}.txt")
   endif()
