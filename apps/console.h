@@ -3,11 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace engine {
+#include "engine/core/text.h"
 
-/// Text that a terminal only shows: control characters (but for line breaks when keep_lines) and
-/// marks that reverse the writing direction become '?'. Names and messages may come from files.
-std::string printable(std::string_view text, bool keep_lines);
+namespace engine {
 
 /// A message on standard error, in its own line.
 void print_error(std::string_view message);

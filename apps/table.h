@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/text.h"
+
 namespace engine {
 
 /// Text in columns that fits a terminal. Control bytes in cells are replaced, so names from files
@@ -27,10 +29,5 @@ class Table {
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;  ///< empty: a rule
 };
-
-std::string with_commas(int64_t number);    ///< "1,245,738"
-std::string short_count(int64_t number);    ///< "999", "73.9 k", "803 k"
-std::string short_bytes(uint64_t bytes);    ///< "64 B", "16.0 KiB", "592 KiB"
-std::string short_seconds(double seconds);  ///< "0.8 s", "2 min 05 s", "1 h 02 min"
 
 }  // namespace engine

@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "engine/core/error.h"
+#include "engine/core/text.h"
 
 namespace engine {
 namespace {
@@ -28,23 +29,6 @@ std::string now_text() {
   return {text, length};
 }
 
-/// Names and messages may come from files: nothing in them may steer a terminal.
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    const auto byte = static_cast<uint8_t>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7F) c = '?';
-  }
-  // U+0080..U+009F: control characters of eight-bit terminals, in UTF-8 after C2.
-  for (size_t i = 0; i + 1 < out.size(); ++i) {
-    if (static_cast<uint8_t>(out[i]) == 0xC2 && static_cast<uint8_t>(out[i + 1]) < 0xA0 &&
-        static_cast<uint8_t>(out[i + 1]) >= 0x80) {
-      out[i] = out[i + 1] = '?';
-    }
-  }
-  return out;
-}
-
 std::string render_step(const StepReport& report) {
   const double share = report.samples ? 100.0 * static_cast<double>(report.position) /
                                             static_cast<double>(report.samples)
@@ -52,6 +36,29 @@ std::string render_step(const StepReport& report) {
   return fmt::format("epoch {}/{}  {:.0f} %  loss {:.4f}  accuracy {:.4f}  {:.0f} images/s",
                      report.epoch, report.epochs, share, report.loss, report.accuracy,
                      report.images_per_second);
+}
+
+/// Parts of a line, two spaces between, as far as they fit. rank: 0 is the first to get room.
+struct Part {
+  int rank;
+  std::string text;
+};
+std::string line_of(const std::vector<Part>& parts, size_t room) {
+  std::vector<bool> shown(parts.size());
+  size_t used = 0;
+  for (int rank = 0; rank < static_cast<int>(parts.size()); ++rank) {
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i].rank != rank || parts[i].text.empty()) continue;
+      const size_t more = parts[i].text.size() + (used > 0 ? 2 : 0);
+      shown[i] = used + more <= room;
+      if (shown[i]) used += more;
+    }
+  }
+  std::string line;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (shown[i]) line += (line.empty() ? "" : "  ") + parts[i].text;
+  }
+  return line;
 }
 
 }  // namespace
@@ -78,6 +85,24 @@ std::string render_epoch(const EpochReport& report) {
   return text;
 }
 
+std::string render_epoch(const EpochReport& report, int width) {
+  const size_t room = static_cast<size_t>(std::max(width - 1, 0));
+  if (std::string whole = render_epoch(report); whole.size() <= room) return whole;
+  const bool validated = report.validated;
+  const auto number = [](const char* name, double value) {
+    return fmt::format("{} {:.4f}", name, value);
+  };
+  return line_of({{0, fmt::format("epoch {}/{}", report.epoch, report.epochs)},
+                  {validated ? 4 : 1, number("loss", report.train_loss)},
+                  {validated ? 5 : 2, number("acc", report.train_accuracy)},
+                  {3, validated ? number("val loss", report.validation_loss) : ""},
+                  {2, validated ? number("val acc", report.validation_accuracy) : ""},
+                  {7, fmt::format("{:.0f} images/s", report.images_per_second)},
+                  {6, render_duration(report.seconds)},
+                  {1, report.best ? "best" : ""}},
+                 room);
+}
+
 std::string render_bar(const StepReport& report, int width) {
   const size_t room = static_cast<size_t>(std::max(width - 1, 0));
   const double share =
@@ -88,19 +113,23 @@ std::string render_bar(const StepReport& report, int width) {
   // What matters most comes first; the rest is left out where it does not fit.
   const std::string parts[] = {
       fmt::format("  loss {:.4f}", report.loss),
-      fmt::format("  accuracy {:.4f}", report.accuracy),
-      fmt::format("  {:.0f} images/s", report.images_per_second),
       fmt::format("  {} left", render_duration(report.epoch_seconds_left)),
       fmt::format("  run {} left", render_duration(report.run_seconds_left)),
+      fmt::format("  accuracy {:.4f}", report.accuracy),
+      fmt::format("  {:.0f} images/s", report.images_per_second),
+      report.best_epoch
+          ? fmt::format("  best {:.4f} in epoch {}", report.best_loss, report.best_epoch)
+          : "",
+      report.memory_bytes ? "  memory " + short_bytes(report.memory_bytes) : "",
   };
+  constexpr size_t kShortestBar = 13, kLongestBar = 40;
   std::string tail = percent;
+  const size_t for_bar = room >= head.size() + tail.size() + kShortestBar + 12 ? kShortestBar : 0;
   for (const std::string& part : parts) {
-    if (head.size() + tail.size() + part.size() <= room) tail += part;
+    if (head.size() + tail.size() + part.size() + for_bar <= room) tail += part;
   }
-  constexpr size_t kLongestBar = 40;
   std::string bar;
-  const size_t used = head.size() + tail.size();
-  if (room >= used + 8) {
+  if (const size_t used = head.size() + tail.size(); room >= used + kShortestBar) {
     const size_t inside = std::min(kLongestBar, room - used) - 3;
     const size_t full = std::min(inside, static_cast<size_t>(share * static_cast<double>(inside)));
     bar = "[" + std::string(full, '=') + std::string(inside - full, '.') + "] ";
@@ -153,19 +182,26 @@ struct Progress::Impl {
     show("warning: the log cannot be written; training goes on without it", true, false);
   }
 
-  /// A permanent line: on a terminal as it is, in files with time and step.
-  void show(std::string_view text, bool always, bool bold) {
-    const std::string clean = printable(text);
-    std::string plain;
+  /// A permanent line: in files with time and step, on a terminal folded to its width, or what is
+  /// given for it.
+  void show(std::string_view text, bool always, bool bold, const std::string& on_terminal = {}) {
+    const std::string clean = printable(text, true);
+    const auto columns = static_cast<size_t>(width() - 1);
+    std::string plain, folded = on_terminal;
     for (size_t start = 0; start <= clean.size();) {
       const size_t end = std::min(clean.find('\n', start), clean.size());
-      plain += fmt::format("{} step {}: {}\n", now_text(), step, clean.substr(start, end - start));
+      const std::string line = clean.substr(start, end - start);
+      plain += fmt::format("{} step {}: {}\n", now_text(), step, line);
+      if (on_terminal.empty()) {
+        for (const std::string& part : folded_to(line, columns))
+          folded += (folded.empty() ? "" : "\n") + part;
+      }
       start = end + 1;
     }
     if (!options.quiet || always) {
       if (terminal) {
         erase();
-        print(bold && color ? "\x1b[1m" + clean + "\x1b[0m\n" : clean + "\n");
+        print(bold && color ? "\x1b[1m" + folded + "\x1b[0m\n" : folded + "\n");
       } else {
         print(plain);
       }
@@ -227,12 +263,12 @@ void Progress::step(const StepReport& report) {
 
 void Progress::epoch(const EpochReport& report) {
   impl_->step = report.step;
-  impl_->show(render_epoch(report), false, report.best);
+  impl_->show(render_epoch(report), false, report.best, render_epoch(report, impl_->width()));
 }
 
 void Progress::doing(std::string_view what) {
   if (!impl_->terminal) return;
-  const std::string text = printable(what).substr(0, static_cast<size_t>(impl_->width() - 1));
+  const std::string text = cut_to(printable(what, false), static_cast<size_t>(impl_->width() - 1));
   impl_->print("\r" + text + "\x1b[K");
   impl_->drawn = true;
 }

@@ -19,6 +19,9 @@ struct StepReport {
   double images_per_second = 0;
   double loss = 0, accuracy = 0;  ///< so far in this epoch
   double epoch_seconds_left = 0, run_seconds_left = 0;
+  size_t memory_bytes = 0;  ///< what training takes on the device; 0: not known
+  int64_t best_epoch = 0;   ///< the best so far, from 1; 0: none yet
+  double best_loss = 0;     ///< its validation loss
 };
 
 struct EpochReport {
@@ -65,8 +68,10 @@ class Progress {
 
 /// The bar for a width in columns, without colour and line feed; never longer than width - 1.
 std::string render_bar(const StepReport& report, int width);
-/// The permanent line of an epoch.
+/// The permanent line of an epoch, whole.
 std::string render_epoch(const EpochReport& report);
+/// The same in a terminal's columns: shorter words, then less, where the whole does not fit.
+std::string render_epoch(const EpochReport& report, int width);
 /// "1:02:03", "2:03", "45 s".
 std::string render_duration(double seconds);
 

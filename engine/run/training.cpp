@@ -134,6 +134,11 @@ void Training::report_step(const StepState& step, const EpochTimer& timer) {
   report.run_seconds_left = report.epoch_seconds_left +
                             static_cast<double>(report.epochs - report.epoch) *
                                 (per_image * static_cast<double>(samples) + evaluation_seconds_);
+  report.memory_bytes = memory_bytes_;
+  if (validation_ && state_.best_epoch > 0) {
+    report.best_epoch = state_.best_epoch;
+    report.best_loss = state_.rows[static_cast<size_t>(state_.best_epoch - 1)].validation_loss;
+  }
   progress_.step(report);
 }
 
@@ -154,6 +159,7 @@ void Training::finish_epoch(const EpochTimer& timer) {
     row.validation_loss = validation.loss;
     row.validation_accuracy = validation.accuracy;
     evaluation_seconds_ = seconds_since(start);
+    memory_bytes_ = executor_->memory().total() + train_->bytes() + validation_->bytes();
     if (!timer.counted()) row.seconds += evaluation_seconds_;
   }
   collect();

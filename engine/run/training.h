@@ -78,6 +78,7 @@ class Training {
   bool mid_epoch_ = false;  ///< state_.step is a place inside the next epoch
   bool begun_ = false;
   double evaluation_seconds_ = 0;  ///< of the last validation, for the run's remaining time
+  size_t memory_bytes_ = 0;        ///< planned and resident; known after the first validation
   std::chrono::steady_clock::time_point last_save_ = std::chrono::steady_clock::now();
   Totals test_;
   bool finished_ = false;

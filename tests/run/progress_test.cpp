@@ -13,6 +13,7 @@
 
 #include "engine/core/error.h"
 #include "tests/support/paths.h"
+#include "tests/support/process.h"
 
 namespace engine {
 namespace {
@@ -35,6 +36,9 @@ StepReport some_step(std::mt19937& random) {
   report.epoch_seconds_left = std::pow(10.0, static_cast<double>(number(8)));
   report.run_seconds_left =
       number(10) == 0 ? INFINITY : std::pow(10.0, static_cast<double>(number(8)));
+  report.memory_bytes = static_cast<size_t>(number(1) * number(1'000'000'000'000));
+  report.best_epoch = number(1) * report.epoch;
+  report.best_loss = report.loss;
   return report;
 }
 
@@ -60,14 +64,45 @@ TEST(Bar, ShowsWhatMattersWhereItFits) {
                     .loss = 1.5,
                     .accuracy = 0.25,
                     .epoch_seconds_left = 65,
-                    .run_seconds_left = 3700};
-  const std::string wide = render_bar(report, 120);
-  for (const char* part : {"epoch 3/10", "50 %", "loss 1.5000", "accuracy 0.2500", "1234 images/s",
-                           "1:05 left", "run 1:01:40 left", "[=", ".]"}) {
+                    .run_seconds_left = 3700,
+                    .memory_bytes = 600u << 20,
+                    .best_epoch = 2,
+                    .best_loss = 1.75};
+  const std::string wide = render_bar(report, 160);
+  for (const char* part :
+       {"epoch 3/10", "50 %", "loss 1.5000", "accuracy 0.2500", "1234 images/s", "1:05 left",
+        "run 1:01:40 left", "best 1.7500 in epoch 2", "memory 600 MiB", "[=", ".]"}) {
     EXPECT_NE(wide.find(part), std::string::npos) << wide;
   }
-  const std::string narrow = render_bar(report, 40);
-  EXPECT_NE(narrow.find("loss 1.5000"), std::string::npos) << narrow;
+  EXPECT_EQ(render_bar(report, 80),
+            "epoch 3/10 [=========.........]  50 %  loss 1.5000  1:05 left  run 1:01:40 left");
+  EXPECT_EQ(render_bar(report, 40), "epoch 3/10  50 %  loss 1.5000");
+}
+
+TEST(EpochLine, SaysWhatFits) {
+  EpochReport report{.epoch = 12,
+                     .epochs = 100,
+                     .seconds = 52.4,
+                     .images_per_second = 812.4,
+                     .train_loss = 0.81163,
+                     .train_accuracy = 0.71652,
+                     .validated = true,
+                     .validation_loss = 0.90167,
+                     .validation_accuracy = 0.6859,
+                     .best = true};
+  const std::string whole =
+      "epoch 12/100  loss 0.8116  accuracy 0.7165  validation loss 0.9017  accuracy 0.6859  "
+      "812 images/s  52 s  best so far";
+  EXPECT_EQ(render_epoch(report), whole);
+  EXPECT_EQ(render_epoch(report, 150), whole);
+  EXPECT_EQ(render_epoch(report, 80),
+            "epoch 12/100  loss 0.8116  acc 0.7165  val loss 0.9017  val acc 0.6859  best");
+  EXPECT_EQ(render_epoch(report, 45), "epoch 12/100  val acc 0.6859  52 s  best");
+  EXPECT_EQ(render_epoch(report, 20), "epoch 12/100  best");
+  report.validated = report.best = false;
+  EXPECT_EQ(render_epoch(report, 60), "epoch 12/100  loss 0.8116  acc 0.7165  812 images/s  52 s");
+  for (int width = 20; width <= 300; ++width)
+    EXPECT_LT(render_epoch(report, width).size(), static_cast<size_t>(width));
 }
 
 TEST(Duration, Reads) {
@@ -80,20 +115,11 @@ TEST(Duration, Reads) {
   EXPECT_EQ(render_duration(-1), "?");
 }
 
-/// Whether this machine gives out pseudo-terminals: in a bare chroot /dev/pts is not mounted.
-bool has_terminals() {
-  int master = -1, slave = -1;
-  if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return false;
-  close(master);
-  close(slave);
-  return true;
-}
-
 /// For tests that need one.
 class ProgressOnATerminal : public testing::Test {
  protected:
   void SetUp() override {
-    if (!has_terminals()) GTEST_SKIP() << "no pseudo-terminals: /dev/pts is not mounted here";
+    if (!test::has_terminals()) GTEST_SKIP() << "no pseudo-terminals: /dev/pts is not mounted here";
   }
 };
 
@@ -113,6 +139,12 @@ class Terminal {
     });
   }
   int fd() const { return slave_; }
+  void resize(int width) const {
+    winsize size{};
+    size.ws_col = static_cast<unsigned short>(width);
+    size.ws_row = 24;
+    EXPECT_EQ(ioctl(slave_, TIOCSWINSZ, &size), 0);
+  }
   std::string text() {
     close(slave_);
     reader_.join();
@@ -131,26 +163,51 @@ size_t longest_line(const std::string& text) {
   const std::string plain = std::regex_replace(text, std::regex("\x1b\\[[0-9;]*[A-Za-z]"), "");
   size_t longest = 0, length = 0;
   for (const char c : plain) {
+    if ((static_cast<uint8_t>(c) & 0xC0) == 0x80) continue;  // the rest of a UTF-8 character
     length = c == '\r' || c == '\n' ? 0 : length + 1;
     longest = std::max(longest, length);
   }
   return longest;
 }
 
-TEST_F(ProgressOnATerminal, TheBarNeverWraps) {
+EpochReport some_epoch(std::mt19937& random) {
+  const StepReport step = some_step(random);
+  return {.epoch = step.epoch,
+          .epochs = step.epochs,
+          .step = step.step,
+          .seconds = step.epoch_seconds_left,
+          .images_per_second = step.images_per_second,
+          .train_loss = step.loss,
+          .train_accuracy = 0.5,
+          .validated = step.best_epoch > 0,
+          .validation_loss = step.loss,
+          .validation_accuracy = 0.5,
+          .best = step.memory_bytes > 0};
+}
+
+/// Every width that terminals have, while they change it: what is drawn fits the width of its time.
+TEST_F(ProgressOnATerminal, NothingWraps) {
   std::mt19937 random(2);
-  for (const int width : {20, 21, 40, 79, 80, 81, 132, 300}) {
-    Terminal terminal(width);
+  for (int width = 20; width <= 300; ++width) {
+    Terminal terminal(width == 20 ? 300 : 20);
     {
       Progress progress({.fd = terminal.fd()});
-      progress.step(some_step(random));
       progress.doing("evaluating a rather long thing that does not fit into narrow terminals");
+      terminal.resize(width);
+      progress.step(some_step(random));
+      progress.doing("t\xC3\xA4glich evaluating a rather long thing that does not fit \x1b[2J");
+      progress.epoch(some_epoch(random));
+      progress.line("this run goes into runs/noise-2 (there is an earlier one of that name)");
+      progress.warning("the newest checkpoint is damaged; going on from the one before");
       progress.finish();
     }
-    const std::string text = terminal.text();
+    std::string text = terminal.text();
     EXPECT_NE(text.find('\r'), std::string::npos) << "a bar was drawn";
-    EXPECT_LT(longest_line(text), static_cast<size_t>(width));
-    EXPECT_TRUE(text.ends_with("\r\x1b[K")) << "and removed";
+    EXPECT_NE(text.find("epoch "), std::string::npos);
+    // What "doing" wrote at the first width; the rest begins with the bar.
+    text = text.substr(text.find("\x1b[K"));
+    EXPECT_LT(longest_line(text), static_cast<size_t>(width)) << text;
+    EXPECT_EQ(text.find("\x1b[2J"), std::string::npos);
   }
 }
 

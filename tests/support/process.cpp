@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,13 +60,30 @@ bool drain(int out, int err, double deadline, ProcessResult& result) {
   return true;
 }
 
+/// Two ends, for reading and for the program: of a pipe, or of a terminal with so many columns.
+bool make_channel(int columns, std::array<int, 2>& ends) {
+  if (columns == 0) return pipe(ends.data()) == 0;
+  winsize size{};
+  size.ws_col = static_cast<unsigned short>(columns);
+  size.ws_row = 24;
+  return openpty(ends.data(), &ends[1], nullptr, nullptr, &size) == 0;
+}
+
 }  // namespace
+
+bool has_terminals() {
+  std::array<int, 2> ends;
+  if (!make_channel(80, ends)) return false;
+  close(ends[0]);
+  close(ends[1]);
+  return true;
+}
 
 ProcessResult run_process(const std::vector<std::string>& arguments,
                           const ProcessOptions& options) {
   std::array<int, 2> out, err;
-  if (pipe(out.data()) != 0 || pipe(err.data()) != 0) {
-    ADD_FAILURE() << "pipe failed";
+  if (!make_channel(0, out) || !make_channel(options.terminal, err)) {
+    ADD_FAILURE() << "no pipe or terminal";
     return {};
   }
   const double start = now();

@@ -14,7 +14,11 @@ struct ProcessOptions {
   std::string folder;                              ///< working folder; empty: this process's
   std::map<std::string, std::string> environment;  ///< added to this process's
   double timeout = 120;  ///< seconds; then it is killed and the test fails
+  int terminal = 0;      ///< columns: standard error is a pseudo-terminal; 0: a pipe
 };
+
+/// Whether this machine gives out pseudo-terminals: in a bare chroot /dev/pts is not mounted.
+bool has_terminals();
 
 struct ProcessResult {
   int code = -1;    ///< exit code; -1 when a signal ended it
