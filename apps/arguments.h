@@ -26,7 +26,21 @@ struct ArgumentInfo {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices;  ///< text: one of these
+  std::vector<std::string> hints;    ///< text: a shell offers these, others are fine too
   std::string excludes;              ///< a flag declared before that may not be given too
+};
+
+struct DeclaredArgument {
+  std::string name;
+  bool takes_value = true;
+  ArgumentInfo info;
+};
+
+/// What a command has declared: for completion in shells.
+struct DeclaredCommand {
+  std::string name, summary;
+  std::vector<DeclaredArgument> arguments;
+  std::vector<DeclaredCommand> words;  ///< that follow the verb
 };
 
 /// Declares one command's arguments. The variables must live until the action has run; what they
@@ -47,12 +61,19 @@ class Arguments {
   void subcommand(const std::string& name, const std::string& summary,
                   Action (*declare)(Arguments&));
 
+  const DeclaredCommand& declared() const { return declared_; }
   /// The actions of the sub-commands declared so far.
   const std::vector<std::pair<CLI::App*, Action>>& actions() const { return actions_; }
 
  private:
+  void note(const std::string& name, bool takes_value, const ArgumentInfo& info);
+
   CLI::App* command_;
+  DeclaredCommand declared_;
   std::vector<std::pair<CLI::App*, Action>> actions_;
 };
+
+/// What a verb declares, without a command line.
+DeclaredCommand declared_by(Action (*declare)(Arguments&));
 
 }  // namespace engine

@@ -161,7 +161,8 @@ Action declare_check(Arguments& arguments) {
       "--target", options->target,
       {.doc = "Also plan every node for a device, without data: cpu, cuda, or a GPU that "
               "need not be there: h100 or h200",
-       .placeholder = "DEVICE"});
+       .placeholder = "DEVICE",
+       .hints = {"cpu", "cuda", "h100", "h200"}});
   add_set(arguments, options->shared);
   add_data_dir(arguments, options->shared);
   add_json(arguments, options->shared);

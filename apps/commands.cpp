@@ -29,6 +29,8 @@ std::span<const Verb> verbs() {
       Verb{"bench", kParts, "Measure training, evaluation and preprocessing speed", declare_bench},
       Verb{"data", kMachine, "Fetch, check, describe and make data sets", declare_data},
       Verb{"devices", kMachine, "Print the devices that experiments can run on", declare_devices},
+      Verb{"completion", kMachine, "Print a shell's script that completes this command line",
+           declare_completion},
   };
   return kVerbs;
 }

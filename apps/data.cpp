@@ -5,6 +5,7 @@
 #include "apps/table.h"
 #include "apps/verbs.h"
 #include "engine/core/file.h"
+#include "engine/core/value.h"
 #include "engine/cpu/cpu_device.h"
 #include "engine/data/fetch.h"
 #include "engine/data/make_folder.h"
@@ -35,8 +36,15 @@ void add_threads(Arguments& arguments, SharedOptions& options) {
 int fetch_data(const DataArguments& arguments) {
   const std::string data_dir = resolve_data_dir(arguments.shared.data_dir);
   const bool fetched = fetch_cifar10(data_dir, arguments.url, arguments.quiet);
-  fmt::print("{}: {}\n", cifar10_download(data_dir).path,
-             fetched ? "fetched, checksum right" : "was there already");
+  const std::string file = cifar10_download(data_dir).path;
+  if (arguments.shared.json) {
+    Value result{Object{}};
+    result.set("file", file);
+    result.set("fetched", fetched);
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}: {}\n", file, fetched ? "fetched, checksum right" : "was there already");
+  }
   return 0;
 }
 
@@ -108,8 +116,16 @@ int make_data(const DataArguments& arguments) {
                                  ? resolve_data_dir(arguments.shared.data_dir) + "/shapes"
                                  : arguments.out;
   make_image_folder(folder, dataset, threads());
-  fmt::print("{}: {} training and {} test images\n", folder, with_commas(dataset.train.shape.n),
-             with_commas(dataset.test.shape.n));
+  if (arguments.shared.json) {
+    Value result{Object{}};
+    result.set("folder", folder);
+    result.set("train", dataset.train.shape.n);
+    result.set("test", dataset.test.shape.n);
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}: {} training and {} test images\n", folder, with_commas(dataset.train.shape.n),
+               with_commas(dataset.test.shape.n));
+  }
   return 0;
 }
 
@@ -120,6 +136,7 @@ Action declare_fetch(Arguments& arguments) {
   arguments.text("--url", options->url,
                  {.doc = "Another address of the same archive (HTTPS)", .placeholder = "URL"});
   arguments.flag("--quiet", options->quiet, {.doc = "No progress on standard error"});
+  add_json(arguments, options->shared);
   arguments.footer(
       "The file gets its name when its checksum has been found right. A broken download goes on "
       "where "
@@ -170,6 +187,7 @@ Action declare_make(Arguments& arguments) {
                      .maximum = 4294967295.0});
   add_data_dir(arguments, options->shared);
   add_threads(arguments, options->shared);
+  add_json(arguments, options->shared);
   arguments.footer("Writes PNG files that the source image_folder reads.");
   return [options] { return make_data(*options); };
 }

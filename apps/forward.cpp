@@ -6,6 +6,7 @@
 #include "apps/session.h"
 #include "apps/verbs.h"
 #include "engine/core/safetensors.h"
+#include "engine/core/value.h"
 
 namespace engine {
 namespace {
@@ -26,7 +27,14 @@ int forward(ForwardArguments& arguments) {
   const std::vector<int64_t> dims{input.shape.n,
                                   static_cast<int64_t>(logits.size()) / input.shape.n};
   write_npy(real_files(), arguments.out, dims, logits);
-  fmt::print("{}: {} x {} float32\n", arguments.out, dims[0], dims[1]);
+  if (arguments.shared.json) {
+    Value result{Object{}};
+    result.set("file", arguments.out);
+    result.set("shape", Array(dims.begin(), dims.end()));
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}: {} x {} float32\n", arguments.out, dims[0], dims[1]);
+  }
   return 0;
 }
 
@@ -51,6 +59,7 @@ Action declare_forward(Arguments& arguments) {
   add_set(arguments, options->shared);
   add_machine(arguments, options->shared);
   add_data_dir(arguments, options->shared);
+  add_json(arguments, options->shared);
   return [options] { return forward(*options); };
 }
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/options.h"
 #include "apps/verbs.h"
 #include "engine/core/file.h"
+#include "engine/core/value.h"
 
 namespace engine {
 namespace {
@@ -54,7 +56,7 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
   return text;
 }
 
-int write_new(std::string name) {
+int write_new(std::string name, bool json) {
   if (name.size() > 5 && name.ends_with(".json")) name.resize(name.size() - 5);
   const std::string stem = std::filesystem::path(name).filename();
   const bool plain =
@@ -71,7 +73,13 @@ int write_new(std::string name) {
     fail(ExitCode::usage, "engine new: {} exists already; choose another name or remove it", file);
   save_file(real_files(), file,
             replaced(replaced(std::string(kTemplate), "{file}", file), "{name}", stem));
-  fmt::print("{}\n", file);
+  if (json) {
+    Value result{Object{}};
+    result.set("file", file);
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}\n", file);
+  }
   fmt::print(stderr, "To train it: engine run {}\n", file);
   return 0;
 }
@@ -79,10 +87,11 @@ int write_new(std::string name) {
 }  // namespace
 
 Action declare_new(Arguments& arguments) {
-  auto name = std::make_shared<std::string>();
-  arguments.text("NAME", *name,
+  auto options = std::make_shared<SharedOptions>();
+  arguments.text("NAME", options->file,
                  {.doc = "The experiment's name: the file is NAME.json", .required = true});
-  return [name] { return write_new(*name); };
+  add_json(arguments, *options);
+  return [options] { return write_new(options->file, options->json); };
 }
 
 }  // namespace engine

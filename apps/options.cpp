@@ -1,6 +1,7 @@
 #include "apps/options.h"
 
 #include "engine/cpu/cpu_device.h"
+#include "engine/graph/passes.h"
 
 namespace engine {
 
@@ -19,9 +20,10 @@ void add_set(Arguments& arguments, SharedOptions& options) {
 }
 
 void add_machine(Arguments& arguments, SharedOptions& options) {
-  arguments.text(
-      "--device", options.device,
-      {.doc = "Where to run: auto, cpu, cuda or cuda:N (default: auto)", .placeholder = "DEVICE"});
+  arguments.text("--device", options.device,
+                 {.doc = "Where to run: auto, cpu, cuda or cuda:N (default: auto)",
+                  .placeholder = "DEVICE",
+                  .hints = {"auto", "cpu", "cuda"}});
   arguments.integer("--threads", options.threads,
                     {.doc = "Threads (default: every core this process may use)",
                      .placeholder = "N",
@@ -30,9 +32,12 @@ void add_machine(Arguments& arguments, SharedOptions& options) {
 }
 
 void add_passes(Arguments& arguments, SharedOptions& options) {
-  arguments.list(
-      "--without-pass", options.without_passes,
-      {.doc = "Switch off a pass that rewrites the graph. May be repeated", .placeholder = "NAME"});
+  std::vector<std::string> names;
+  for (const PassInfo& pass : known_passes()) names.emplace_back(pass.name);
+  arguments.list("--without-pass", options.without_passes,
+                 {.doc = "Switch off a pass that rewrites the graph. May be repeated",
+                  .placeholder = "NAME",
+                  .hints = std::move(names)});
 }
 
 void add_data_dir(Arguments& arguments, SharedOptions& options) {

@@ -5,6 +5,7 @@
 #include "apps/arrays.h"
 #include "apps/session.h"
 #include "apps/verbs.h"
+#include "engine/core/value.h"
 #include "engine/run/gathered.h"
 
 namespace engine {
@@ -42,7 +43,15 @@ int preprocess(PreprocessArguments& arguments) {
   const Shape shape = pipeline->output();
   const std::vector<int64_t> dims{prepared->count(), shape.h, shape.w, shape.c};
   write_npy(real_files(), arguments.out, dims, values);
-  fmt::print("{}: {} x {} x {} x {} float32\n", arguments.out, dims[0], dims[1], dims[2], dims[3]);
+  if (arguments.shared.json) {
+    Value result{Object{}};
+    result.set("file", arguments.out);
+    result.set("shape", Array(dims.begin(), dims.end()));
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}: {} x {} x {} x {} float32\n", arguments.out, dims[0], dims[1], dims[2],
+               dims[3]);
+  }
   return 0;
 }
 
@@ -69,6 +78,7 @@ Action declare_preprocess(Arguments& arguments) {
   add_set(arguments, options->shared);
   add_machine(arguments, options->shared);
   add_data(arguments, options->shared);
+  add_json(arguments, options->shared);
   return [options] { return preprocess(*options); };
 }
 

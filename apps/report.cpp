@@ -1,8 +1,10 @@
 // engine report: the page of a run made anew, or one page that compares runs.
 
+#include "apps/options.h"
 #include "apps/verbs.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "engine/core/value.h"
 #include "engine/report/page.h"
 #include "engine/report/saved_report.h"
 #include "engine/run/run_folder.h"
@@ -11,6 +13,7 @@ namespace engine {
 namespace {
 
 struct ReportArguments {
+  SharedOptions shared;
   std::vector<std::string> runs;
   std::string out;
 };
@@ -24,7 +27,13 @@ int report(const ReportArguments& arguments) {
   const Value document =
       one ? std::move(reports[0]) : comparison(std::move(reports), arguments.runs);
   save_file(real_files(), out, report_page(document), {.durable = false});
-  fmt::print("{}\n", out);
+  if (arguments.shared.json) {
+    Value result{Object{}};
+    result.set("file", out);
+    fmt::print("{}\n", to_json(result));
+  } else {
+    fmt::print("{}\n", out);
+  }
   return 0;
 }
 
@@ -36,6 +45,7 @@ Action declare_report(Arguments& arguments) {
   arguments.text("--out", options->out,
                  {.doc = "HTML file to write (default: comparison.html; of one run its own)",
                   .placeholder = "FILE"});
+  add_json(arguments, options->shared);
   arguments.footer(
       "One run: its report in this version's form. Several: their curves over each other, and what "
       "differs in their experiments and results.");

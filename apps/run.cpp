@@ -7,6 +7,7 @@
 #include "apps/session.h"
 #include "apps/table.h"
 #include "apps/verbs.h"
+#include "engine/core/value.h"
 #include "engine/report/run_report.h"
 
 namespace engine {
@@ -19,6 +20,27 @@ struct RunArguments {
   bool fetch = false, quiet = false;
 };
 
+std::string report_of(const RunResult& result) {
+  const std::string report = fmt::format("{}/{}", result.folder, run_files::kReport);
+  return exists(report) ? report : "";
+}
+
+void print_json(const RunResult& result, double seconds) {
+  Value value{Object{}};
+  value.set("folder", result.folder);
+  value.set("finished", result.finished);
+  value.set("stopped_early", result.stopped_early);
+  value.set("epochs", result.epochs);
+  value.set("best_epoch", result.best_epoch);
+  if (result.finished) {
+    value.set("test_accuracy", result.test.accuracy);
+    value.set("test_loss", result.test.loss);
+  }
+  value.set("seconds", seconds);
+  if (const std::string report = report_of(result); !report.empty()) value.set("report", report);
+  fmt::print("{}\n", to_json(value));
+}
+
 void print_result(const RunResult& result, double seconds) {
   if (result.finished) {
     fmt::print("test accuracy  {:.2f} %\n", 100 * result.test.accuracy);
@@ -28,8 +50,8 @@ void print_result(const RunResult& result, double seconds) {
     fmt::print("time           {}\n", short_seconds(seconds));
   }
   fmt::print("run folder     {}\n", result.folder);
-  const std::string report = fmt::format("{}/{}", result.folder, run_files::kReport);
-  if (exists(report)) fmt::print("report         {}\n", report);
+  if (const std::string report = report_of(result); !report.empty())
+    fmt::print("report         {}\n", report);
 }
 
 int run(RunArguments& arguments) {
@@ -50,8 +72,9 @@ int run(RunArguments& arguments) {
   const RunResult result =
       run_training(session.experiment, machine.registry, *machine.device, arguments.run, progress);
   progress.finish();
-  print_result(result,
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  arguments.shared.json ? print_json(result, seconds) : print_result(result, seconds);
   return static_cast<int>(result.code);
 }
 
@@ -80,6 +103,7 @@ Action declare_run(Arguments& arguments) {
   add_passes(arguments, options->shared);
   arguments.flag("--quiet", options->quiet,
                  {.doc = "No progress on standard error, only warnings and errors"});
+  add_json(arguments, options->shared);
   arguments.footer(
       "SIGINT, SIGTERM, SIGHUP and SIGUSR2 stop a run at the next step with a checkpoint (exit "
       "code 75); the "

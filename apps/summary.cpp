@@ -134,7 +134,8 @@ Action declare_summary(Arguments& arguments) {
   arguments.text("--target", options->target,
                  {.doc = "Also list what a training step launches on a GPU that need not be there: "
                          "h100 or h200",
-                  .placeholder = "GPU"});
+                  .placeholder = "GPU",
+                  .hints = {"h100", "h200"}});
   add_passes(arguments, *options);
   add_data_dir(arguments, *options);
   add_json(arguments, *options);

@@ -32,5 +32,6 @@ Action declare_forward(Arguments& arguments);
 Action declare_bench(Arguments& arguments);
 Action declare_data(Arguments& arguments);
 Action declare_devices(Arguments& arguments);
+Action declare_completion(Arguments& arguments);
 
 }  // namespace engine

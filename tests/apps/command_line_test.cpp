@@ -15,26 +15,13 @@ namespace engine::test {
 namespace {
 
 const std::vector<std::vector<std::string>>& commands() {
-  static const std::vector<std::vector<std::string>> all{{"run"},
-                                                         {"new"},
-                                                         {"check"},
-                                                         {"summary"},
-                                                         {"config"},
-                                                         {"schema"},
-                                                         {"evaluate"},
-                                                         {"predict"},
-                                                         {"preprocess"},
-                                                         {"forward"},
-                                                         {"bench"},
-                                                         {"data"},
-                                                         {"ls"},
-                                                         {"report"},
-                                                         {"devices"},
-                                                         {"help"},
-                                                         {"data", "fetch"},
-                                                         {"data", "verify"},
-                                                         {"data", "stats"},
-                                                         {"data", "make"}};
+  static const std::vector<std::vector<std::string>> all{
+      {"run"},         {"new"},           {"check"},          {"summary"},
+      {"config"},      {"schema"},        {"evaluate"},       {"predict"},
+      {"preprocess"},  {"forward"},       {"bench"},          {"data"},
+      {"ls"},          {"report"},        {"devices"},        {"completion"},
+      {"help"},        {"data", "fetch"}, {"data", "verify"}, {"data", "stats"},
+      {"data", "make"}};
   return all;
 }
 
