@@ -48,7 +48,7 @@ class Device {
   virtual void begin_range(std::string_view) {}
   virtual void end_range() {}
   /// From now on the same engines are chosen, where they can still be had, and others by timing.
-  virtual void choose_again(Choices) {}
+  virtual void choose_again(const Choices&) {}
   /// Chosen since then, or ever. A device that times nothing has none.
   virtual Choices choices() const { return {}; }
   /// How many lanes fork_lanes() may be asked for; 1: no two calls ever run side by side.

@@ -104,7 +104,7 @@ size_t JsonScanner::word_length() const {
 }
 
 void JsonScanner::skip_comment() {
-  size_t end = text_.npos;
+  size_t end;
   if (text_.substr(at_, 2) == "//") {
     end = text_.find_first_of("\n\r", at_);
   } else if (text_.substr(at_, 2) == "/*") {

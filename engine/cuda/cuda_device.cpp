@@ -176,7 +176,7 @@ void CudaDevice::end_range() {
   if (timer_) timer_->end_range();
 }
 
-void CudaDevice::choose_again(Choices wanted) {
+void CudaDevice::choose_again(const Choices& wanted) {
   wanted_ = std::move(wanted);
   choices_.clear();
 }

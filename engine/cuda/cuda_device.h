@@ -58,7 +58,7 @@ class CudaDevice : public Device {
   /// NVTX ranges.
   void begin_range(std::string_view name) override;
   void end_range() override;
-  void choose_again(Choices wanted) override;
+  void choose_again(const Choices& wanted) override;
   Choices choices() const override { return choices_; }
 
   cudaStream_t stream() const { return stream_; }  ///< of the lane in use

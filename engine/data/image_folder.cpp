@@ -185,7 +185,7 @@ std::string image_folder_root(const DataConfig& config, const std::string& data_
          "folder is",
          path);
   }
-  const std::string root = path.empty() ? data_dir : data_dir + "/" + path;
+  std::string root = path.empty() ? data_dir : data_dir + "/" + path;
   if (!is_folder(root)) {
     fail(ExitCode::data,
          "{}: no such folder; data.path is relative to the data folder, which --data-dir or "

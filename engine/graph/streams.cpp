@@ -40,7 +40,8 @@ class Parts {
     const int added = static_cast<int>(parent_.size());
     parent_.push_back(added);
     ++count_;
-    for (const int needed : phase_.needs[static_cast<size_t>(first_ + added)]) {
+    for (const int needed :
+         phase_.needs[static_cast<size_t>(first_) + static_cast<size_t>(added)]) {
       if (needed < first_) continue;
       const int part = root(needed - first_);
       if (part == added) continue;

@@ -142,7 +142,7 @@ class Loader {
     std::string name(fallback);
     const Value* value = reader.take(key);
     if (value && !value->is(Value::Kind::string)) {
-      reader.expected(key, *value, "one of " + listed(choices));
+      reader.expected(key, value ? *value : object, "one of " + listed(choices));
       return nullptr;
     }
     if (value) name = value->string();

@@ -34,7 +34,7 @@ std::string weights_path(const std::string& run_or_weights) {
          run_or_weights);
   }
   if (!is_folder(run_or_weights)) return run_or_weights;
-  const std::string path = run_or_weights + "/" + std::string(run_files::kBest);
+  std::string path = run_or_weights + "/" + std::string(run_files::kBest);
   if (!exists(path)) {
     fail(ExitCode::data, "{}: not a run folder with weights: {} is missing", run_or_weights,
          run_files::kBest);

@@ -12,7 +12,7 @@ void DenseLoss::keys(Keys& keys) {
 }
 
 Signature DenseLoss::infer(std::span<const Shape> inputs, const InferContext& context) const {
-  const Signature signature = dense.infer(inputs, context);
+  Signature signature = dense.infer(inputs, context);
   if (inputs[0].c > kMostInputs || signature.output.c > kMostClasses) {
     fail(ExitCode::experiment, "{} inputs and {} classes are more than {} and {}", inputs[0].c,
          signature.output.c, kMostInputs, kMostClasses);

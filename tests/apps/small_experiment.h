@@ -25,7 +25,7 @@ inline nlohmann::json small_experiment() {
 
 inline std::string write_experiment(const TemporaryFolder& folder, const std::string& name,
                                     const nlohmann::json& experiment) {
-  const std::string file = folder / (name + ".json");
+  std::string file = folder / (name + ".json");
   std::ofstream(file) << experiment.dump(2);
   return file;
 }

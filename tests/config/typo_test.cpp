@@ -20,7 +20,7 @@ struct ObjectKind {
   std::vector<std::string> keys;
 };
 
-ObjectKind make_kind(std::string label, std::vector<std::string_view> head,
+ObjectKind make_kind(std::string label, const std::vector<std::string_view>& head,
                      const std::function<void(Keys&)>& keys) {
   ObjectKind kind{std::move(label), {}, {}};
   DescribeKeys describe;

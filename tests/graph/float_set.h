@@ -72,7 +72,6 @@ inline std::unique_ptr<Executor> executor_with(const SmallNetwork& network, Pipe
                                                uint32_t seed = 1,
                                                std::vector<std::string> without_passes = {}) {
   ExecutorSetup setup = network.setup();
-  setup.without_passes = std::move(without_passes);
   setup.pipeline = &pipeline;
   setup.seed = seed;
   setup.without_passes = std::move(without_passes);

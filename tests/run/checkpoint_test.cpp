@@ -440,7 +440,7 @@ TEST(ResumeCheck, EveryChangeIsIdenticalContinuesOrRefused) {
     std::function<void(TrainingState&)> change;
     Verdict verdict;
   };
-  const auto line = [](std::string before, std::string after) {
+  const auto line = [](const std::string& before, const std::string& after) {
     return [before, after](TrainingState& state) {
       const size_t at = state.config.find(before);
       if (at == std::string::npos) {

@@ -168,7 +168,7 @@ TEST(FolderLock, VanishesWithItsProcess) {
     ASSERT_EQ(pipe(ready), 0);
     const pid_t child = fork();
     if (child == 0) {
-      RunFolder held = RunFolder::open(real_files(), request);
+      const RunFolder held = RunFolder::open(real_files(), request);
       EXPECT_EQ(write(ready[1], "x", 1), 1);
       for (;;) pause();
     }
