@@ -1,0 +1,84 @@
+// engine export: a run's best weights, or the whole model, for other programs.
+
+#include "apps/session.h"
+#include "apps/verbs.h"
+#include "engine/core/error.h"
+#include "engine/core/file.h"
+#include "engine/core/safetensors.h"
+#include "engine/report/onnx_model.h"
+#include "engine/run/fit_weights.h"
+#include "kernels/register.h"
+
+namespace engine {
+namespace {
+
+struct ExportArguments {
+  std::string run, format, out;
+};
+
+void export_onnx(SavedRun run, const Experiment& experiment, const Registry& registry,
+                 const std::string& out) {
+  const Shape image = source_shape(experiment.data);
+  const std::string model = onnx_model({.experiment = experiment,
+                                        .run = run,
+                                        .image = image,
+                                        .registry = registry,
+                                        .engine_version = ENGINE_VERSION});
+  save_file(real_files(), out, model);
+  fmt::print("{}: {}, ONNX opset 17, weights of epoch {}\n", out, human_bytes(model.size()),
+             run.epoch);
+  fmt::print("input   image          uint8 [n, {}, {}, {}]\n", image.h, image.w, image.c);
+  fmt::print("output  probabilities  float32 [n, {}]\n", run.classes.size());
+  fmt::print("output  label          string [n]\n");
+}
+
+void export_safetensors(SavedRun run, const Experiment& experiment, const Registry& registry,
+                        const std::string& out) {
+  const Graph graph =
+      build_graph(experiment.network, preprocessed_shape(experiment, source_shape(experiment.data)),
+                  {static_cast<int64_t>(run.classes.size())}, registry, {});
+  const FittedWeights weights = fit_weights(graph, std::move(run.parameters), run.weights);
+  std::erase_if(run.metadata, [](const auto& entry) { return entry.first == "engine.checksum"; });
+  write_safetensors(real_files(), out, weights.parameters, run.metadata);
+  fmt::print("{}: {} tensors, weights of epoch {}\n", out, weights.parameters.size(), run.epoch);
+}
+
+int export_run(const ExportArguments& arguments) {
+  SavedRun run = load_run(arguments.run);
+  if (run.classes.empty()) {
+    fail(ExitCode::data,
+         "{}: says nothing of classes, so another program wrote it; engine import makes a run "
+         "folder of such weights",
+         run.weights);
+  }
+  const Registry registry = register_ops();
+  const Experiment experiment = load_experiment(run.config, {}, registry);
+  const bool onnx = arguments.format == "onnx";
+  const std::string file = onnx ? "model.onnx" : "weights.safetensors";
+  const std::string out = arguments.out.empty() ? arguments.run + "/" + file : arguments.out;
+  (onnx ? export_onnx : export_safetensors)(std::move(run), experiment, registry, out);
+  return 0;
+}
+
+}  // namespace
+
+Action declare_export(Arguments& arguments) {
+  auto options = std::make_shared<ExportArguments>();
+  arguments.text("RUN", options->run, {.doc = "Run folder", .required = true});
+  arguments.text("--format", options->format,
+                 {.doc = "onnx: preprocessing, network and weights in one model; safetensors: the "
+                         "weights alone",
+                  .placeholder = "FORMAT",
+                  .required = true,
+                  .choices = {"onnx", "safetensors"}});
+  arguments.text("--out", options->out,
+                 {.doc = "File to write (default: model.onnx or weights.safetensors in the run "
+                         "folder)",
+                  .placeholder = "FILE"});
+  arguments.footer(
+      "The model takes images as the data source gives them and answers like engine predict. "
+      "docs/export.md shows both formats in Python.");
+  return [options] { return export_run(*options); };
+}
+
+}  // namespace engine
