@@ -132,8 +132,10 @@ PortableValue OnnxGraph::converted(const PortableValue& value, PortableValue for
   return form;
 }
 
-PortableValue OnnxGraph::image_input(const std::string& name, const Shape& image) {
-  describe(*impl_->graph->add_input(), name, onnx::TensorProto::UINT8, {image.h, image.w, image.c});
+PortableValue OnnxGraph::image_input(const std::string& name, const Shape& image, DType type) {
+  describe(*impl_->graph->add_input(), name,
+           type == DType::u8 ? onnx::TensorProto::UINT8 : onnx::TensorProto::FLOAT,
+           {image.h, image.w, image.c});
   return {name};
 }
 

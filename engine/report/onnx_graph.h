@@ -28,8 +28,8 @@ class OnnxGraph : public PortableGraph {
 
   /// Whose operators and constants follow: the first part of their names.
   void begin(std::string_view owner) { owner_ = owner; }
-  /// uint8 [n, height, width, channels].
-  PortableValue image_input(const std::string& name, const Shape& image);
+  /// [n, height, width, channels], uint8 or float32.
+  PortableValue image_input(const std::string& name, const Shape& image, DType type);
   PortableValue strings(const std::string& name, const std::vector<std::string>& values);
   /// What a node gave becomes an output of the model, by that name: float32 [n, columns], or
   /// strings [n] when columns is 0.

@@ -12,13 +12,18 @@ namespace {
 
 constexpr int64_t kFloat = 1;  // ONNX's number of the type float32
 
-/// float32 = uint8 / 255, then channels first: the form in which all operators of ONNX work.
+/// The form in which the operators of ONNX work.
+PortableValue channels_first(OnnxGraph& onnx, const PortableValue& x) {
+  return onnx.node("Transpose", {x}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
+}
+
+/// float32 = uint8 / 255.
 PortableValue first_steps(OnnxGraph& onnx, const Shape& image) {
   onnx.begin("image");
-  PortableValue x = onnx.image_input("image", image);
+  PortableValue x = onnx.image_input("image", image, DType::u8);
   x = onnx.node("Cast", {x}, {{"to", kFloat}});
   x = onnx.node("Div", {x, onnx.number("scale", 255)});
-  return onnx.node("Transpose", {x}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
+  return channels_first(onnx, x);
 }
 
 PortableValue preprocess(OnnxGraph& onnx, PortableValue x, const ModelParts& parts,
@@ -48,8 +53,9 @@ std::vector<PortableValue> parameters_of(OnnxGraph& onnx, const Node& node,
 }
 
 /// Values of the graph's nodes, in their order.
-std::vector<PortableValue> network(OnnxGraph& onnx, const PortableValue& input, const Graph& graph,
-                                   const std::vector<NamedTensor>& weights) {
+std::vector<PortableValue> put_network(OnnxGraph& onnx, const PortableValue& input,
+                                       const Graph& graph,
+                                       const std::vector<NamedTensor>& weights) {
   std::vector<PortableValue> values;
   auto next = weights.begin();
   for (const Node& node : graph.nodes) {
@@ -92,7 +98,7 @@ std::string onnx_model(const ModelParts& parts) {
          to_string(graph.shape_of(graph.logits)), classes);
   }
   const FittedWeights weights = fit_weights(graph, parts.run.parameters, parts.run.weights);
-  const std::vector<PortableValue> values = network(onnx, image, graph, weights.parameters);
+  const std::vector<PortableValue> values = put_network(onnx, image, graph, weights.parameters);
 
   onnx.begin("label");
   const PortableValue logits = onnx.as_vector(
@@ -104,6 +110,19 @@ std::string onnx_model(const ModelParts& parts) {
   onnx.output(values[static_cast<size_t>(graph.loss)], "probabilities", classes);
   onnx.output(label, "label", 0);
   return onnx.serialized(parts.engine_version, metadata_of(parts));
+}
+
+std::string onnx_network(const Graph& graph, const std::vector<NamedTensor>& weights,
+                         const std::string& engine_version) {
+  OnnxGraph onnx("network", {"input", "logits"});
+  onnx.begin("input");
+  const PortableValue input =
+      channels_first(onnx, onnx.image_input("input", graph.input, DType::f32));
+  const std::vector<PortableValue> values = put_network(onnx, input, graph, weights);
+  onnx.begin("logits");
+  onnx.output(onnx.as_vector(values[static_cast<size_t>(graph.logits)]), "logits",
+              graph.shape_of(graph.logits).c);
+  return onnx.serialized(engine_version, {});
 }
 
 }  // namespace engine

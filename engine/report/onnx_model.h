@@ -25,4 +25,9 @@ struct ModelParts {
 /// end in one value for each class, internal when ONNX's checker refuses the model.
 std::string onnx_model(const ModelParts& parts);
 
+/// The network alone: input "input" float32 [n, height, width, channels] as it sees images, output
+/// "logits" float32 [n, classes]. weights: of the graph's nodes, in their order.
+std::string onnx_network(const Graph& graph, const std::vector<NamedTensor>& weights,
+                         const std::string& engine_version);
+
 }  // namespace engine
