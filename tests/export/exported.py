@@ -45,6 +45,7 @@ def write_tensors(path, tensors):
 class Engine:
     def __init__(self, program, folder):
         self.program, self.folder = pathlib.Path(program).resolve(), pathlib.Path(folder)
+        self.drawn_like = {}  # parameters by network
 
     def __call__(self, *arguments, code=0):
         result = subprocess.run([self.program, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True)
@@ -52,28 +53,39 @@ class Engine:
             sys.exit(f"engine {' '.join(map(str, arguments))}: exit code {result.returncode}\n{result.stdout}{result.stderr}")
         return result.stdout
 
-    def run_with_random_weights(self, experiment, run, seed, images, last="classifier"):
+    def run_with_random_weights(self, experiment, run, seed, images=None, last="classifier"):
         """A run folder of an experiment, network and preprocessing as they are, whose weights are drawn. One step on
-        eight generated images tells their names and shapes. The last layer is shifted and scaled so that the answers
-        to the images in the folder `images` differ."""
-        import numpy as np
-        tiny = f"{run}-tiny"
+        eight generated images tells their names and shapes. With a folder of images, the layer `last` is shifted and
+        scaled so that the answers to them differ."""
         small = {"data.source": "shapes", "data.count": 10, "train.batch_size": 8, "train.epochs": 1}
         sets = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
-        self("run", experiment, *sets, "--out", tiny, "--threads", 1, "--device", "cpu", "--quiet")
-        tensors = read_tensors(self.folder / tiny / "checkpoints/best.safetensors")
-        weights = random_weights(tensors, seed)
-        weights[f"{last}.weight"] *= 0.1
-        for out in f"{run}-drawn", run:
+        resolved = json.loads(self("config", experiment, "--json"))
+        channels = 1 if any(stage["op"] == "grayscale" for stage in resolved["preprocess"]) else 3
+        network = json.dumps([channels, resolved["network"]])
+        if network not in self.drawn_like:
+            tiny = f"{run}-tiny"
+            self("run", experiment, *sets, "--out", tiny, "--threads", 1, "--device", "cpu", "--quiet")
+            self.drawn_like[network] = read_tensors(self.folder / tiny / "checkpoints/best.safetensors")
+        weights = random_weights(self.drawn_like[network], seed)
+
+        def bring_in(out):
             write_tensors(self.folder / f"{run}.safetensors", weights)
             self("import", f"{run}.safetensors", "--experiment", experiment, *sets, "--out", out)
-            if out != run:
-                rows = self.predict(out, images)
-                logits = np.log([[row[name] for name in sorted(row)] for row in rows])  # the classes' order
-                logits -= logits.mean(1, keepdims=True)
-                scale = 1.5 / (logits - logits.mean(0)).std()
-                weights[f"{last}.bias"] = (weights[f"{last}.bias"] - logits.mean(0)) * scale
-                weights[f"{last}.weight"] *= scale
+
+        if images:
+            weights[f"{last}.weight"] *= 0.1
+            bring_in(f"{run}-drawn")
+            self.spread_answers(weights, last, self.predict(f"{run}-drawn", images))
+        bring_in(run)
+
+    @staticmethod
+    def spread_answers(weights, last, rows):
+        import numpy as np
+        logits = np.log([[row[name] for name in sorted(row)] for row in rows])  # the classes' order
+        logits -= logits.mean(1, keepdims=True)
+        scale = 1.5 / (logits - logits.mean(0)).std()
+        weights[f"{last}.bias"] = (weights[f"{last}.bias"] - logits.mean(0)) * scale
+        weights[f"{last}.weight"] *= scale
 
     def predict(self, run, images):
         """{class: probability} of each image of a folder, most probable first."""

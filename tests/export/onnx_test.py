@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Exported models beside the engine: the official checker, and the answers of ONNX Runtime on 1,000 images for every
-shipped experiment; unusual stages; the networks of tests/golden beside PyTorch's logits; docs/export.md's code. Ends
+"""Exported models beside the engine: the official checker, and the answers of ONNX Runtime on 250 images (1,000
+in ./test --long) for every shipped experiment; unusual stages; the networks of tests/golden beside PyTorch's logits; docs/export.md's code. Ends
 with 77 where onnx or onnxruntime are missing.
 
     tests/export/onnx_test.py --engine build/release/bin/engine --golden-models build/release/bin/golden_models
@@ -8,6 +8,7 @@ with 77 where onnx or onnxruntime are missing.
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,7 +27,7 @@ try:
 except ImportError as error:
     skip(f"{error}; cmake/setup test fetches the packages into .deps/python")
 
-IMAGES = 1000
+IMAGES = 1000 if os.environ.get("ENGINE_LONG_TESTS") else 250
 LIMIT = 1e-4
 
 
@@ -153,7 +154,7 @@ class GoldenNetworks(Case):
 class Document(Case):
     def test_its_code_classifies_images(self):
         folder = self.write_images(draw_images(2, 32, 32), "images")
-        self.engine.run_with_random_weights(ROOT / "experiments/gray.json", "runs/gray", 1, folder)
+        self.engine.run_with_random_weights(ROOT / "experiments/quickstart.json", "runs/gray", 1, folder)
         for line in "".join(code_of("export.md", "sh")).splitlines():
             if line.startswith("engine export") and "onnx" in line:
                 self.engine(*line.split("#")[0].split()[1:])
