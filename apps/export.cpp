@@ -7,6 +7,7 @@
 #include "engine/core/safetensors.h"
 #include "engine/report/onnx_model.h"
 #include "engine/run/fit_weights.h"
+#include "engine/run/run_folder.h"
 #include "kernels/register.h"
 
 namespace engine {
@@ -54,7 +55,7 @@ int export_run(const ExportArguments& arguments) {
   const Registry registry = register_ops();
   const Experiment experiment = load_experiment(run.config, {}, registry);
   const bool onnx = arguments.format == "onnx";
-  const std::string file = onnx ? "model.onnx" : "weights.safetensors";
+  const std::string file(onnx ? run_files::kModel : run_files::kWeights);
   const std::string out = arguments.out.empty() ? arguments.run + "/" + file : arguments.out;
   (onnx ? export_onnx : export_safetensors)(std::move(run), experiment, registry, out);
   return 0;

@@ -29,6 +29,8 @@ const std::vector<std::vector<std::string>>& commands() {
                                                          {"data"},
                                                          {"ls"},
                                                          {"report"},
+                                                         {"export"},
+                                                         {"import"},
                                                          {"devices"},
                                                          {"help"},
                                                          {"data", "fetch"},

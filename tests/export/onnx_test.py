@@ -16,7 +16,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from exported import ROOT, Engine, block_named, code_of, read_tensors, skip
+from exported import ROOT, Engine, block_named, code_of, read_tensors, skip, write_tensors
 
 sys.path.insert(0, str(ROOT / ".deps/python"))
 try:
@@ -136,6 +136,29 @@ class Stages(Case):
                 file.write_text(json.dumps(experiment))
                 self.engine.run_with_random_weights(file, name, 3, some, "softmax")
                 self.compare(name, images, folder, 3)
+
+
+class Names(Case):
+    def test_any_text_is_a_class(self):
+        classes = ['<b onclick="x">', "it's", "\u00fcber \u2603", "image"]
+        for name in classes:
+            (self.folder / "data/mine/train" / name).mkdir(parents=True)
+        (self.folder / "data/mine/test").mkdir()
+        experiment = {"name": "probabilities", "data": {"source": "image_folder", "path": "mine", "size": 3},
+                      "network": {"nodes": [{"name": "gap", "op": "global_average_pool"},
+                                            {"name": "label", "op": "dense", "units": "classes"}]}}
+        (self.folder / "names.json").write_text(json.dumps(experiment))
+        write_tensors(self.folder / "w.safetensors", {"label.weight": np.eye(4, 3), "label.bias": np.array([0, 0, 0, 0.1])})
+        self.engine("import", "w.safetensors", "--experiment", "names.json", "--out", "run")
+        self.engine("export", "run", "--format", "onnx")
+        session = session_of(self.folder / "run/model.onnx")
+        images = np.zeros((4, 3, 3, 3), np.uint8)
+        images[[0, 1, 2], :, :, [0, 1, 2]] = 255
+        _, labels = session.run(None, {"image": images})
+        self.assertEqual(list(labels), sorted(classes))
+        metadata = session.get_modelmeta().custom_metadata_map
+        self.assertEqual(json.loads(metadata["classes"]), sorted(classes))
+        self.assertEqual(metadata["engine.experiment"], "probabilities")
 
 
 class GoldenNetworks(Case):
