@@ -25,6 +25,8 @@ Action declare_new(Arguments& arguments);
 Action declare_schema(Arguments& arguments);
 Action declare_evaluate(Arguments& arguments);
 Action declare_predict(Arguments& arguments);
+Action declare_export(Arguments& arguments);
+Action declare_import(Arguments& arguments);
 Action declare_ls(Arguments& arguments);
 Action declare_report(Arguments& arguments);
 Action declare_preprocess(Arguments& arguments);

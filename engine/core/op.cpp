@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/core/error.h"
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void initializer_key(Keys& keys, std::string_view key, Initializer::Kind& kind,
@@ -33,6 +36,10 @@ void Kernel::import_parameter(size_t parameter, const float* file, float* stored
 
 void Kernel::export_parameter(size_t parameter, const float* stored, float* file) const {
   std::copy_n(stored, parameters_[parameter].elements(), file);
+}
+
+PortableValue FusedOp::portable(const PortableNode&) const {
+  fail(ExitCode::internal, "{} is made by passes and cannot be exported", type());
 }
 
 }  // namespace engine

@@ -22,6 +22,9 @@
 
 namespace engine {
 
+struct PortableNode;
+struct PortableValue;
+
 /// How a parameter starts. Fans as in Keras: a conv's fan_in is kernel_h * kernel_w * channels /
 /// groups.
 struct Initializer {
@@ -89,8 +92,18 @@ class Op {
   }
   /// In evaluation the output equals the input, so the node is left out (dropout).
   virtual bool identity_in_evaluation() const { return false; }
+  /// Puts what the op does in evaluation into a graph for other programs (portable.h) and returns
+  /// the output.
+  virtual PortableValue portable(const PortableNode& node) const = 0;
   /// Attributes as `summary` shows them: "3x3/2, relu".
   virtual std::string brief() const { return {}; }
+};
+
+/// An op that passes put in place of several others. Graphs for other programs are made before.
+class FusedOp : public Op {
+ public:
+  /// Throws Error (internal).
+  PortableValue portable(const PortableNode& node) const final;
 };
 
 /// What a kernel is built for.

@@ -9,12 +9,13 @@
 namespace engine::safetensors {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, DType>, 6> kTypes{{{"F32", DType::f32},
+constexpr std::array<std::pair<std::string_view, DType>, 7> kTypes{{{"F32", DType::f32},
                                                                     {"BF16", DType::bf16},
                                                                     {"U8", DType::u8},
                                                                     {"I32", DType::i32},
                                                                     {"F64", DType::f64},
-                                                                    {"I64", DType::i64}}};
+                                                                    {"I64", DType::i64},
+                                                                    {"F16", DType::f16}}};
 constexpr size_t kMostTensors = 1u << 20;
 constexpr size_t kMostDims = 16;
 
@@ -249,7 +250,7 @@ class Parser {
       known = true;
     }
     if (!known) {
-      refuse(place, "\"{}\": dtype \"{}\" is not supported (F32, F64, BF16, I32, I64, U8 are)",
+      refuse(place, "\"{}\": dtype \"{}\" is not supported (F32, F64, F16, BF16, I32, I64, U8 are)",
              entry.name, type);
     }
     uint64_t bytes = size_of(entry.dtype);

@@ -22,6 +22,9 @@
 
 namespace engine {
 
+struct PortableStage;
+struct PortableValue;
+
 enum class When : uint8_t { once, every_epoch };
 
 /// A configured stage: attributes and what follows from them. Knows no device.
@@ -40,10 +43,31 @@ class Stage {
   /// Needs numbers measured on the training split (normalize with "measured").
   virtual bool needs_statistics() const { return false; }
   virtual Shape infer(Shape input) const = 0;  ///< one image, n = 1
+  /// Puts what a prediction does to one image into a graph for other programs (portable.h) and
+  /// returns the result. Stages that predictions leave out return their input.
+  virtual PortableValue portable(const PortableStage& stage) const = 0;
   virtual std::string brief() const { return {}; }
 
   std::string name;  ///< "name" in the file; the op's type when absent; unique in an experiment
 };
+
+/// What follows from a list of stages, on any device.
+struct StageOrder {
+  std::vector<Shape> shapes;  ///< shapes[i] goes into stage i; the last is the network's input
+  size_t once = 0;            ///< the first so many stages run once
+
+  Shape output() const { return shapes.back(); }
+};
+
+/// Infers all shapes. Throws Error (experiment) that names the stage when one does not take its
+/// input, or when a once-stage follows an every_epoch-stage.
+StageOrder order_stages(const std::vector<const Stage*>& stages, Shape image);
+
+/// The part of a pipeline's statistics that belongs to each stage: empty for those that need none.
+/// Throws Error (data) when there are more or fewer than the stages need.
+std::vector<std::span<const double>> split_statistics(const std::vector<const Stage*>& stages,
+                                                      const StageOrder& order,
+                                                      std::span<const double> statistics);
 
 /// Images in host memory, uint8 NHWC, with their sample numbers (keys of random draws).
 struct ImageSet {

@@ -23,6 +23,8 @@ std::string_view to_string(DType type) {
       return "float64";
     case DType::i64:
       return "int64";
+    case DType::f16:
+      return "float16";
   }
   return "";
 }

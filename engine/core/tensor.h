@@ -6,13 +6,14 @@
 
 namespace engine {
 
-enum class DType : uint8_t { f32, bf16, u8, i32, f64, i64 };
+enum class DType : uint8_t { f32, bf16, u8, i32, f64, i64, f16 };
 
 constexpr size_t size_of(DType type) {
   switch (type) {
     case DType::u8:
       return 1;
     case DType::bf16:
+    case DType::f16:
       return 2;
     case DType::f32:
     case DType::i32:

@@ -84,6 +84,7 @@ struct SavedWeights {
   std::vector<double> statistics;    ///< empty in files of other programs
   std::vector<std::string> classes;  ///< the same
   int64_t epoch = 0;
+  Metadata metadata;  ///< all of it
 };
 /// Throws Error (data).
 SavedWeights read_weights(const std::string& path);

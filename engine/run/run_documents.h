@@ -23,7 +23,7 @@ std::string environment_json(const Environment& environment);
 
 /// status.json.
 struct Status {
-  std::string_view state;         ///< "running", "finished", "stopped", "failed"
+  std::string_view state;         ///< "running", "finished", "stopped", "failed", "imported"
   std::string reason;             ///< why it stopped or failed
   std::string gpu;                ///< its UUID; empty on the CPU
   int64_t epoch = 0, epochs = 0;  ///< done, asked for

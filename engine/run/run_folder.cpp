@@ -21,9 +21,9 @@ constexpr int kMostRuns = 100000;
 /// Everything that a run makes; --overwrite removes these and nothing else.
 std::vector<std::string> files_of_a_run() {
   std::vector<std::string> names;
-  for (const auto name :
-       {run_files::kConfig, run_files::kEnvironment, run_files::kMetrics, run_files::kLog,
-        run_files::kResults, run_files::kReport, run_files::kStatus}) {
+  for (const auto name : {run_files::kConfig, run_files::kEnvironment, run_files::kMetrics,
+                          run_files::kLog, run_files::kResults, run_files::kReport,
+                          run_files::kStatus, run_files::kModel, run_files::kWeights}) {
     names.emplace_back(name);
     names.push_back(std::string(name) + ".tmp");
   }

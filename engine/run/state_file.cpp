@@ -215,6 +215,7 @@ SavedWeights read_weights(const std::string& path) {
       at = stop + (stop < end);
     }
   }
+  result.metadata = std::move(metadata);
   return result;
 }
 

@@ -54,6 +54,7 @@ SavedRun load_run(const std::string& folder) {
   run.statistics = std::move(weights.statistics);
   run.classes = std::move(weights.classes);
   run.epoch = weights.epoch;
+  run.metadata = std::move(weights.metadata);
   return run;
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "engine/core/safetensors.h"
 #include "engine/graph/executor.h"
 #include "engine/run/experiment.h"
 #include "engine/run/progress.h"
@@ -69,6 +70,7 @@ struct SavedRun {
   std::vector<double> statistics;  ///< for Pipeline::set_statistics
   std::vector<std::string> classes;
   int64_t epoch = 0;  ///< of the weights, from 1
+  Metadata metadata;  ///< of the weights file, all of it
 };
 /// Throws Error (data) that says what is missing when folder is not a run.
 SavedRun load_run(const std::string& folder);

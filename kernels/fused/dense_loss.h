@@ -12,7 +12,7 @@ namespace engine {
 /// parameters as Dense.
 ///
 /// The pass fuse_head puts it into training graphs; files cannot name it.
-class DenseLoss : public Op {
+class DenseLoss : public FusedOp {
  public:
   /// A warp keeps a row's features and scores in shared memory.
   static constexpr int64_t kMostInputs = 1024, kMostClasses = 128;

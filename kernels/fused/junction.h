@@ -11,7 +11,7 @@ namespace engine {
 /// with the slope of the inputs' ReLU, and sums the gradients of the inputs' biases (Node::lent).
 ///
 /// The pass join_branches puts it into training graphs; files cannot name it.
-class Junction : public Op {
+class Junction : public FusedOp {
  public:
   static constexpr int64_t kMostInputs = 8, kMostUsers = 8, kMostPools = 2;
 

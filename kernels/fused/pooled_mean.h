@@ -11,7 +11,7 @@ namespace engine {
 /// dropped. A Junction before it does that with its own pass.
 ///
 /// The pass fuse_head puts it into graphs; files cannot name it.
-class PooledMean : public Op {
+class PooledMean : public FusedOp {
  public:
   std::string_view type() const override { return "pooled_mean"; }
   void keys(Keys& keys) override;

@@ -28,7 +28,7 @@ struct StemTile {
 /// <= 4, output as the pool's; parameters as conv2d's. The gradient of the input is not made.
 ///
 /// The pass fuse_stem puts it into graphs; files cannot name it.
-class Stem : public Op {
+class Stem : public FusedOp {
  public:
   static constexpr int64_t kMostChannels = 4;
   static constexpr int64_t kMostPlaces = 255;  ///< of a window of the pool: a byte, and "none"

@@ -1,6 +1,7 @@
 #include "kernels/image/grayscale.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 #include "kernels/image/stage_keys.h"
 
 namespace engine {
@@ -79,6 +80,14 @@ std::string Grayscale::brief() const {
       break;
   }
   return fmt::format("[{}, {}, {}]", weights.own[0], weights.own[1], weights.own[2]);
+}
+
+PortableValue Grayscale::portable(const PortableStage& stage) const {
+  if (stage.shape.c == 1) return stage.input;
+  const auto [r, g, b] = weights.numbers();
+  const float sum[]{static_cast<float>(r), static_cast<float>(g), static_cast<float>(b)};
+  const PortableValue weight = stage.graph.floats("weights", {1, 3, 1, 1}, sum);
+  return stage.graph.node("Conv", {stage.input, weight});
 }
 
 }  // namespace engine

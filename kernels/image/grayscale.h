@@ -28,6 +28,7 @@ class Grayscale : public Stage {
   void keys(Keys& keys) override;
   When when() const override { return when_; }
   Shape infer(Shape input) const override;
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   GrayWeights weights;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/portable.h"
 #include "kernels/image/stage_keys.h"
 
 namespace engine {
@@ -17,6 +18,10 @@ void Noise::keys(Keys& keys) {
 
 std::string Noise::brief() const {
   return fmt::format("{}, {}", sigma, when_ == When::once ? "once" : "every epoch");
+}
+
+PortableValue Noise::portable(const PortableStage& stage) const {
+  return stage.input;
 }
 
 }  // namespace engine

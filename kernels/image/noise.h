@@ -20,6 +20,7 @@ class Noise : public Stage {
   When when() const override { return when_; }
   bool is_noise() const override { return true; }
   Shape infer(Shape input) const override { return input; }
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   double sigma = 0.1;

@@ -1,6 +1,7 @@
 #include "kernels/image/normalize.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 
 namespace engine {
 
@@ -45,6 +46,15 @@ NormalizeNumbers normalize_numbers(const Normalize& stage, int64_t channels,
     numbers.factor.push_back(static_cast<float>(deviation > 0 ? 1 / deviation : 1));
   }
   return numbers;
+}
+
+PortableValue Normalize::portable(const PortableStage& stage) const {
+  const int64_t channels = stage.shape.c;
+  const NormalizeNumbers numbers = normalize_numbers(*this, channels, stage.statistics);
+  PortableGraph& graph = stage.graph;
+  const PortableValue mean = graph.floats("mean", {channels, 1, 1}, numbers.mean);
+  const PortableValue factor = graph.floats("factor", {channels, 1, 1}, numbers.factor);
+  return graph.node("Mul", {graph.node("Sub", {stage.input, mean}), factor});
 }
 
 }  // namespace engine

@@ -16,6 +16,7 @@ class Normalize : public Stage {
   bool needs_statistics() const override { return mean.measured() || std.measured(); }
   /// Throws Error (experiment) when the numbers given are not one, or one for each channel.
   Shape infer(Shape input) const override;
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   ChannelNumbers mean{false};

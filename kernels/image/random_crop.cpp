@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void RandomCrop::keys(Keys& keys) {
@@ -18,6 +20,10 @@ void RandomCrop::keys(Keys& keys) {
 std::string RandomCrop::brief() const {
   return fmt::format("padding {}, {}", padding,
                      padding_mode == PaddingMode::zero ? "zero" : "reflect");
+}
+
+PortableValue RandomCrop::portable(const PortableStage& stage) const {
+  return stage.input;
 }
 
 }  // namespace engine

@@ -16,6 +16,7 @@ class RandomCrop : public Stage {
   When when() const override { return When::every_epoch; }
   bool training_only() const override { return true; }
   Shape infer(Shape input) const override { return input; }
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   int64_t padding = 4;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void RandomFlip::keys(Keys& keys) {
@@ -14,6 +16,10 @@ void RandomFlip::keys(Keys& keys) {
 std::string RandomFlip::brief() const {
   return fmt::format("{}, probability {}", mode == Mode::horizontal ? "horizontal" : "vertical",
                      probability);
+}
+
+PortableValue RandomFlip::portable(const PortableStage& stage) const {
+  return stage.input;
 }
 
 }  // namespace engine

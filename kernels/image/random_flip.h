@@ -15,6 +15,7 @@ class RandomFlip : public Stage {
   When when() const override { return When::every_epoch; }
   bool training_only() const override { return true; }
   Shape infer(Shape input) const override { return input; }
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   double probability = 0.5;

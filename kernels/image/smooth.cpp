@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 #include "kernels/image/stage_keys.h"
 
 namespace engine {
@@ -89,6 +90,35 @@ std::vector<float> gaussian_weights(double sigma, double truncate) {
   std::vector<float> weights(exact.size());
   for (size_t k = 0; k < exact.size(); ++k) weights[k] = static_cast<float>(exact[k] / sum);
   return weights;
+}
+
+PortableValue Smooth::portable(const PortableStage& stage) const {
+  if (sigma == 0) return stage.input;
+  const std::vector<float> half = gaussian_weights(sigma, truncate);
+  const auto radius = static_cast<int64_t>(half.size()) - 1;
+  const int64_t channels = stage.shape.c, taps = 2 * radius + 1;
+  std::vector<float> filters;  // the same one for each channel
+  for (int64_t i = 0; i < channels * taps; ++i)
+    filters.push_back(half[static_cast<size_t>(std::abs(i % taps - radius))]);
+  // Pad of opset 17 cannot mirror with the edge pixel included; Gather by index can.
+  const auto along = [&](const PortableValue& x, std::string_view name, bool height) {
+    const int64_t length = height ? stage.shape.h : stage.shape.w;
+    std::vector<int64_t> places;
+    for (int64_t i = -radius; i < length + radius; ++i) places.push_back(reflect(i, length));
+    const std::string of(name);
+    const PortableValue wider =
+        stage.graph.node("Gather", {x, stage.graph.integers(of + ".mirrored", places)},
+                         {{"axis", int64_t{height ? 2 : 3}}});
+    const std::vector<int64_t> window{height ? taps : 1, height ? 1 : taps};
+    const PortableValue weight =
+        stage.graph.floats(of + ".weights", {channels, 1, window[0], window[1]}, filters);
+    return stage.graph.node("Conv", {wider, weight}, {{"group", channels}});
+  };
+  // Predictions see one image at a time: over the axis sample, its neighbours are itself.
+  PortableValue x = stage.input;
+  if (axes.height) x = along(x, "height", true);
+  if (axes.width) x = along(x, "width", false);
+  return x;
 }
 
 }  // namespace engine

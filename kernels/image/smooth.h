@@ -28,6 +28,7 @@ class Smooth : public Stage {
   bool mixes_samples() const override { return axes.sample && sigma > 0; }
   /// Throws Error (experiment) when samples are mixed every epoch.
   Shape infer(Shape input) const override;
+  PortableValue portable(const PortableStage& stage) const override;
   std::string brief() const override;
 
   double sigma = 1;

@@ -1,5 +1,9 @@
 #include "kernels/nn/activation.h"
 
+#include <cmath>
+
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void ActivationOp::keys(Keys& keys) {
@@ -37,6 +41,33 @@ std::string ActivationOp::brief() const {
       break;
   }
   return {};
+}
+
+PortableValue ActivationOp::portable(const PortableNode& node) const {
+  return portable_activation(node.graph, function, node.inputs[0]);
+}
+
+PortableValue portable_activation(PortableGraph& graph, Activation function,
+                                  const PortableValue& x) {
+  switch (function) {
+    case Activation::relu:
+      return graph.node("Relu", {x});
+    case Activation::gelu: {  // opset 17 has no Gelu
+      const PortableValue argument =
+          graph.node("Mul", {x, graph.number("sqrt_half", static_cast<float>(M_SQRT1_2))});
+      const PortableValue erf = graph.node("Erf", {argument});
+      const PortableValue twice = graph.node("Add", {erf, graph.number("one", 1)});
+      const PortableValue half = graph.node("Mul", {x, graph.number("half", 0.5f)});
+      return graph.node("Mul", {half, twice});
+    }
+    case Activation::silu:
+      return graph.node("Mul", {x, graph.node("Sigmoid", {x})});
+    case Activation::tanh:
+      return graph.node("Tanh", {x});
+    case Activation::none:
+      break;
+  }
+  return x;
 }
 
 }  // namespace engine

@@ -1,6 +1,7 @@
 #include "kernels/nn/add.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 
 namespace engine {
 
@@ -12,6 +13,10 @@ Signature Add::infer(std::span<const Shape> inputs, const InferContext&) const {
     }
   }
   return {.output = inputs[0]};
+}
+
+PortableValue Add::portable(const PortableNode& node) const {
+  return node.graph.node(node.inputs.size() == 2 ? "Add" : "Sum", node.inputs_alike());
 }
 
 }  // namespace engine

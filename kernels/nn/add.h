@@ -11,6 +11,7 @@ class Add : public Op {
   void keys(Keys&) override {}
   std::pair<size_t, size_t> arity() const override { return {2, 64}; }
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   bool in_place() const override { return true; }
 };
 

@@ -10,6 +10,7 @@ class AveragePool : public Pool {
  public:
   std::string_view type() const override { return "average_pool"; }
   void keys(Keys& keys) override;
+  PortableValue portable(const PortableNode& node) const override;
 
   bool count_include_padding = false;
 };

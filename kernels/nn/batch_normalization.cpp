@@ -1,5 +1,7 @@
 #include "kernels/nn/batch_normalization.h"
 
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void BatchNormalization::keys(Keys& keys) {
@@ -21,6 +23,12 @@ Signature BatchNormalization::infer(std::span<const Shape> inputs, const InferCo
                          {"bias", {c}, {Kind::zeros}},
                          {"running_mean", {c}, {Kind::zeros}, false},
                          {"running_var", {c}, {Kind::ones}, false}}};
+}
+
+PortableValue BatchNormalization::portable(const PortableNode& node) const {
+  std::vector<PortableValue> inputs{node.inputs[0]};
+  inputs.insert(inputs.end(), node.parameters.begin(), node.parameters.end());
+  return node.graph.node("BatchNormalization", inputs, {{"epsilon", epsilon}});
 }
 
 }  // namespace engine

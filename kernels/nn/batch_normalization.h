@@ -17,6 +17,7 @@ class BatchNormalization : public Op {
   std::string_view type() const override { return "batch_normalization"; }
   void keys(Keys& keys) override;
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   BackwardReads backward_reads() const override { return {.inputs = true}; }
 
   double momentum = 0.1;

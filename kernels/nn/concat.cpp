@@ -1,6 +1,7 @@
 #include "kernels/nn/concat.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 
 namespace engine {
 
@@ -16,6 +17,10 @@ Signature Concat::infer(std::span<const Shape> inputs, const InferContext&) cons
     output.c += input.c;
   }
   return {.output = output};
+}
+
+PortableValue Concat::portable(const PortableNode& node) const {
+  return node.graph.node("Concat", node.inputs_alike(), {{"axis", int64_t{1}}});
 }
 
 }  // namespace engine

@@ -11,6 +11,7 @@ class Concat : public Op {
   void keys(Keys&) override {}
   std::pair<size_t, size_t> arity() const override { return {1, 1024}; }
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
 };
 
 /// An input that already lies in its place inside the output (and a gradient inside dy) costs

@@ -1,6 +1,7 @@
 #include "kernels/nn/conv2d.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 #include "kernels/fused/stem.h"
 #include "kernels/nn/activation.h"
 
@@ -81,6 +82,15 @@ std::string Conv2d::brief() const {
     text += ", " + function.brief();
   }
   return text;
+}
+
+PortableValue Conv2d::portable(const PortableNode& node) const {
+  auto attributes = portable_window(window(node.shapes[0]));
+  attributes.push_back({"dilations", std::vector{dilation.h, dilation.w}});
+  attributes.push_back({"group", groups});
+  std::vector<PortableValue> inputs{node.graph.as_image(node.inputs[0])};
+  inputs.insert(inputs.end(), node.parameters.begin(), node.parameters.end());
+  return portable_activation(node.graph, activation, node.graph.node("Conv", inputs, attributes));
 }
 
 }  // namespace engine

@@ -14,6 +14,7 @@ class Conv2d : public Op {
   void keys(Keys& keys) override;
   /// Throws Error (experiment) when the window does not fit or groups do not divide the channels.
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   BackwardReads backward_reads() const override;
   /// Of a convolution with bias and ReLU.
   std::shared_ptr<const Op> with_outer_gradient() const override;

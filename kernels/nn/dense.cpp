@@ -1,6 +1,7 @@
 #include "kernels/nn/dense.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 #include "kernels/nn/activation.h"
 
 namespace engine {
@@ -75,6 +76,13 @@ std::string Dense::brief() const {
   ActivationOp function;
   function.function = activation;
   return function.brief();
+}
+
+PortableValue Dense::portable(const PortableNode& node) const {
+  std::vector<PortableValue> inputs{node.graph.as_vector(node.inputs[0])};
+  inputs.insert(inputs.end(), node.parameters.begin(), node.parameters.end());
+  return portable_activation(node.graph, activation,
+                             node.graph.node("Gemm", inputs, {{"transB", int64_t{1}}}));
 }
 
 }  // namespace engine

@@ -23,6 +23,7 @@ class Dense : public Op {
   void keys(Keys& keys) override;
   /// Throws Error (experiment) when the input is an image.
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   BackwardReads backward_reads() const override;
   std::string brief() const override;
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void Dropout::keys(Keys& keys) {
@@ -19,6 +21,10 @@ Signature Dropout::infer(std::span<const Shape> inputs, const InferContext&) con
 
 std::string Dropout::brief() const {
   return fmt::format("{}", rate);
+}
+
+PortableValue Dropout::portable(const PortableNode& node) const {
+  return node.inputs[0];
 }
 
 }  // namespace engine

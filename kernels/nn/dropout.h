@@ -14,6 +14,7 @@ class Dropout : public Op {
   std::string_view type() const override { return "dropout"; }
   void keys(Keys& keys) override;
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   bool in_place() const override { return true; }
   bool identity_in_evaluation() const override { return true; }
   std::string brief() const override;

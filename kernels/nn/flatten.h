@@ -11,6 +11,7 @@ class Flatten : public Op {
   std::string_view type() const override { return "flatten"; }
   void keys(Keys&) override {}
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   bool is_view() const override { return true; }
 };
 

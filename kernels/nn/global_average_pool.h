@@ -10,6 +10,7 @@ class GlobalAveragePool : public Op {
   std::string_view type() const override { return "global_average_pool"; }
   void keys(Keys&) override {}
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
 };
 
 std::unique_ptr<Kernel> make_global_average_pool_cpu(const KernelSetup& setup);

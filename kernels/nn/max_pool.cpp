@@ -1,6 +1,7 @@
 #include "kernels/nn/max_pool.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 
 namespace engine {
 
@@ -12,6 +13,11 @@ Signature MaxPool::infer(std::span<const Shape> inputs, const InferContext& cont
          kernel.w, kMostPlaces);
   }
   return signature;
+}
+
+PortableValue MaxPool::portable(const PortableNode& node) const {
+  return node.graph.node("MaxPool", {node.graph.as_image(node.inputs[0])},
+                         portable_window(window(node.shapes[0])));
 }
 
 }  // namespace engine

@@ -10,6 +10,7 @@ class MaxPool : public Pool {
  public:
   std::string_view type() const override { return "max_pool"; }
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
 };
 
 std::unique_ptr<Kernel> make_max_pool_cpu(const KernelSetup& setup);

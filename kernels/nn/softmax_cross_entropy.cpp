@@ -1,6 +1,7 @@
 #include "kernels/nn/softmax_cross_entropy.h"
 
 #include "engine/core/error.h"
+#include "engine/core/portable.h"
 
 namespace engine {
 
@@ -23,6 +24,10 @@ Signature SoftmaxCrossEntropy::infer(std::span<const Shape> inputs,
          in.c);
   }
   return {.output = in};
+}
+
+PortableValue SoftmaxCrossEntropy::portable(const PortableNode& node) const {
+  return node.graph.node("Softmax", {node.graph.as_vector(node.inputs[0])}, {{"axis", int64_t{1}}});
 }
 
 }  // namespace engine

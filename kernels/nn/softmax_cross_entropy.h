@@ -16,6 +16,7 @@ class SoftmaxCrossEntropy : public Op {
   std::string_view type() const override { return "softmax_cross_entropy"; }
   void keys(Keys& keys) override;
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   BackwardReads backward_reads() const override { return {.output = true}; }
 
   double label_smoothing = 0;

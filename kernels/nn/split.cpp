@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/portable.h"
+
 namespace engine {
 
 void FanOut::keys(Keys& keys) {
@@ -15,6 +17,10 @@ Signature FanOut::infer(std::span<const Shape> inputs, const InferContext&) cons
 
 std::string FanOut::brief() const {
   return fmt::format("{} users", copies);
+}
+
+PortableValue FanOut::portable(const PortableNode& node) const {
+  return node.inputs[0];
 }
 
 }  // namespace engine

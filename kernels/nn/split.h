@@ -12,6 +12,7 @@ class FanOut : public Op {
   std::string_view type() const override { return "split"; }
   void keys(Keys& keys) override;
   Signature infer(std::span<const Shape> inputs, const InferContext& context) const override;
+  PortableValue portable(const PortableNode& node) const override;
   bool is_view() const override { return true; }
   bool sums_gradients() const override { return true; }
   std::string brief() const override;

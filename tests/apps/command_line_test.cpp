@@ -14,17 +14,6 @@
 namespace engine::test {
 namespace {
 
-const std::vector<std::vector<std::string>>& commands() {
-  static const std::vector<std::vector<std::string>> all{
-      {"run"},         {"new"},           {"check"},          {"summary"},
-      {"config"},      {"schema"},        {"evaluate"},       {"predict"},
-      {"preprocess"},  {"forward"},       {"bench"},          {"data"},
-      {"ls"},          {"report"},        {"devices"},        {"completion"},
-      {"help"},        {"data", "fetch"}, {"data", "verify"}, {"data", "stats"},
-      {"data", "make"}};
-  return all;
-}
-
 std::string read(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -33,6 +22,30 @@ std::string read(const std::filesystem::path& path) {
 ProcessResult help_of(std::vector<std::string> command) {
   command.push_back("--help");
   return run_engine(command);
+}
+
+/// The words that a page of help lists: everything before its options, but its arguments.
+std::vector<std::string> words_in(const std::string& help) {
+  static const std::regex word("\n  ([a-z]+)  ");
+  const std::string text = help.substr(0, help.find("\nOptions:"));
+  std::vector<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), word), end; i != end; ++i)
+    found.push_back(i->str(1));
+  return found;
+}
+
+/// Every verb, and every word that follows one.
+const std::vector<std::vector<std::string>>& commands() {
+  static const std::vector<std::vector<std::string>> all = [] {
+    std::vector<std::vector<std::string>> found;
+    for (const std::string& verb : words_in(help_of({}).out)) {
+      found.push_back({verb});
+      for (const std::string& word : words_in(help_of({verb}).out)) found.push_back({verb, word});
+    }
+    EXPECT_GT(found.size(), 20u);
+    return found;
+  }();
+  return all;
 }
 
 std::set<std::string> flags_in(const std::string& text) {

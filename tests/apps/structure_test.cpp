@@ -50,6 +50,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"curl/", {"engine/data/"}},
       {"jpeglib.h", {"engine/data/"}},
       {"png.h", {"engine/data/", "engine/report/"}},
+      {"onnx/", {"engine/report/onnx_graph.cpp"}},
       {"openssl/", {"engine/data/", "engine/report/"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
