@@ -1,10 +1,12 @@
-// engine report: the page of a run made anew, or one page that compares runs.
+// engine report: what a run shows made anew, or one page that compares runs.
 
 #include "apps/verbs.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
+#include "engine/report/figures.h"
 #include "engine/report/page.h"
 #include "engine/report/saved_report.h"
+#include "engine/report/tables.h"
 #include "engine/run/run_folder.h"
 
 namespace engine {
@@ -25,6 +27,12 @@ int report(const ReportArguments& arguments) {
       one ? std::move(reports[0]) : comparison(std::move(reports), arguments.runs);
   save_file(real_files(), out, report_page(document), {.durable = false});
   fmt::print("{}\n", out);
+  if (!one || !arguments.out.empty()) return 0;
+  // What else the run folder shows of the same document.
+  const std::string& folder = arguments.runs[0];
+  save_figures(real_files(), folder, document);
+  save_tables(real_files(), folder, document);
+  fmt::print("{0}/{1}\n{0}/{2}\n", folder, run_files::kPictures, run_files::kTables);
   return 0;
 }
 
@@ -37,8 +45,8 @@ Action declare_report(Arguments& arguments) {
                  {.doc = "HTML file to write (default: comparison.html; of one run its own)",
                   .placeholder = "FILE"});
   arguments.footer(
-      "One run: its report in this version's form. Several: their curves over each other, and what "
-      "differs in their experiments and results.");
+      "One run: its report in this version's form and, without --out, its pictures and tables. "
+      "Several: their curves over each other, and what differs in their experiments and results.");
   return [options] { return report(*options); };
 }
 

@@ -8,6 +8,7 @@
 #include "apps/table.h"
 #include "apps/verbs.h"
 #include "engine/report/run_report.h"
+#include "engine/report/tensorboard_log.h"
 
 namespace engine {
 namespace {
@@ -19,7 +20,7 @@ struct RunArguments {
   bool fetch = false, quiet = false;
 };
 
-void print_result(const RunResult& result, double seconds) {
+void print_result(const RunResult& result, const LogConfig& log, double seconds) {
   if (result.finished) {
     fmt::print("test accuracy  {:.2f} %\n", 100 * result.test.accuracy);
     fmt::print("test loss      {:.4f}\n", result.test.loss);
@@ -29,7 +30,9 @@ void print_result(const RunResult& result, double seconds) {
   }
   fmt::print("run folder     {}\n", result.folder);
   const std::string report = fmt::format("{}/{}", result.folder, run_files::kReport);
-  if (exists(report)) fmt::print("report         {}\n", report);
+  if (log.report && exists(report)) fmt::print("report         {}\n", report);
+  const std::string events = fmt::format("{}/{}", result.folder, run_files::kTensorboard);
+  if (log.tensorboard && exists(events)) fmt::print("tensorboard    {}\n", events);
 }
 
 int run(RunArguments& arguments) {
@@ -45,12 +48,17 @@ int run(RunArguments& arguments) {
   Progress progress({.quiet = arguments.quiet});
   const Machine& machine = session.machine;
   if (!machine.note.empty()) progress.line(machine.note);
-  RunReport report(typed_command());
-  arguments.run.observers.push_back(&report);
+  RunFacts facts(typed_command());
+  RunReport report(facts);
+  TensorboardLog tensorboard(facts);
+  const LogConfig& log = session.experiment.log;
+  if (log.report || log.tensorboard) arguments.run.observers.push_back(&facts);
+  if (log.report) arguments.run.observers.push_back(&report);
+  if (log.tensorboard) arguments.run.observers.push_back(&tensorboard);
   const RunResult result =
       run_training(session.experiment, machine.registry, *machine.device, arguments.run, progress);
   progress.finish();
-  print_result(result,
+  print_result(result, log,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   return static_cast<int>(result.code);
 }
