@@ -100,7 +100,7 @@ class Matrix {
     svg.box(corner, cell_ - gap, cell_ - gap, hex(share), tooltip, "cell");
     const std::string words = fmt::format("{}", count);
     const double size = cell_ >= 40 ? 12 : 9;
-    if (text_width(words, size) > cell_) return;
+    if (cell_ < 16 || text_width(words, size) > cell_) return;
     svg.text({corner.x + cell_ / 2, corner.y + cell_ / 2 + size * 0.35}, words,
              {.size = size,
               .color = share >= kDarkShare ? ink::kPaper : ink::kText,

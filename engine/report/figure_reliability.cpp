@@ -54,7 +54,7 @@ void draw_bins(Svg& svg, const std::vector<Bin>& bins, const Axis& x, const Axis
     // The gap to what the network claims.
     svg.line({left, y(bin.confidence)}, {left + width, y(bin.confidence)}, ink::kOrange, 2.5);
   }
-  svg.line({x(0), y(0)}, {x(1), y(1)}, ink::kMuted, 1, "4 4");
+  svg.line({x(0), y(0)}, {x(1), y(1)}, ink::kText, 1, "4 4");
 }
 
 void draw_counts(Svg& svg, const std::vector<Bin>& bins, const Axis& x) {
@@ -86,7 +86,7 @@ std::string reliability_figure(const Value& document) {
   svg.text({kLeft + 18, 22}, "accuracy");
   svg.line({kLeft + 84, 18}, {kLeft + 104, 18}, ink::kOrange, 2.5);
   svg.text({kLeft + 110, 22}, "mean confidence");
-  svg.line({kLeft + 218, 18}, {kLeft + 238, 18}, ink::kMuted, 1, "4 4");
+  svg.line({kLeft + 218, 18}, {kLeft + 238, 18}, ink::kText, 1, "4 4");
   svg.text({kLeft + 244, 22}, "ideal");
   draw_frame(svg, x, y);
   draw_bins(svg, bins, x, y);

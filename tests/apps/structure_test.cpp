@@ -50,6 +50,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"curl/", {"engine/data/"}},
       {"jpeglib.h", {"engine/data/"}},
       {"png.h", {"engine/data/", "engine/report/"}},
+      {"tensorboard_event.pb.h", {"engine/report/tensorboard_events.cpp"}},
       {"openssl/", {"engine/data/", "engine/report/"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
