@@ -32,7 +32,10 @@ int report(const ReportArguments& arguments) {
   const std::string& folder = arguments.runs[0];
   save_figures(real_files(), folder, document);
   save_tables(real_files(), folder, document);
-  fmt::print("{0}/{1}\n{0}/{2}\n", folder, run_files::kPictures, run_files::kTables);
+  for (const auto name : {run_files::kPictures, run_files::kTables}) {
+    const std::string inside = fmt::format("{}/{}", folder, name);
+    if (is_folder(inside)) fmt::print("{}\n", inside);
+  }
   return 0;
 }
 

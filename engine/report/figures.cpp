@@ -9,6 +9,7 @@ namespace engine {
 
 void save_or_remove(FileSystem& files, const std::string& path, const std::string& text) {
   if (!text.empty()) {
+    make_folders(files, path.substr(0, path.rfind('/')));
     save_file(files, path, text, {.durable = false});
   } else if (exists(path) && files.unlink(path) != 0 && errno != ENOENT) {
     fail(ExitCode::storage, "{}: cannot remove: {}", path, std::strerror(errno));
@@ -16,7 +17,6 @@ void save_or_remove(FileSystem& files, const std::string& path, const std::strin
 }
 
 void save_figures(FileSystem& files, const std::string& folder, const Value& document) {
-  make_folders(files, folder + "/" + std::string(run_files::kPictures));
   const auto save = [&](std::string_view name, const std::string& figure) {
     save_or_remove(files, folder + "/" + std::string(name), figure);
   };

@@ -20,8 +20,8 @@ std::string counts_figure(const Value& document);
 /// Throws Error (storage).
 void save_figures(FileSystem& files, const std::string& folder, const Value& document);
 
-/// Saves text as a file of the run folder; an empty text: takes the file away. Throws Error
-/// (storage).
+/// Saves text as a file, in a folder that is made for it; an empty text: takes the file away.
+/// Throws Error (storage).
 void save_or_remove(FileSystem& files, const std::string& path, const std::string& text);
 
 }  // namespace engine

@@ -19,7 +19,6 @@ std::string csv_number(const Value& value) {
 
 void save_table(FileSystem& files, const std::string& folder, std::string_view name,
                 const std::string& table) {
-  make_folders(files, folder + "/" + std::string(run_files::kTables));
   save_or_remove(files, folder + "/" + std::string(name), table);
 }
 

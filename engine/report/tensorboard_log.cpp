@@ -39,8 +39,23 @@ WholeRecords records_of(const std::string& path) {
 
 /// The second in an events file's name.
 int64_t second_of(const std::string& name) {
-  const size_t digits = name.find(run_files::kEventsBegin) + run_files::kEventsBegin.size();
+  const size_t digits = name.rfind(run_files::kEventsBegin) + run_files::kEventsBegin.size();
   return std::strtoll(name.c_str() + digits, nullptr, 10);
+}
+
+/// Only the newest file holds events. The one before stays as an empty file: TensorBoard's reader
+/// in Python that has it open never goes on to the next when it is gone.
+void empty_older(FileSystem& files, const std::string& folder) {
+  const std::vector<std::string> names = events_files(folder);
+  for (size_t i = 0; i + 1 < names.size(); ++i) {
+    const std::string path = folder + "/" + names[i];
+    const bool last = i + 2 == names.size();
+    const int fd = last ? files.open(path, O_WRONLY | O_TRUNC, 0) : -1;
+    if (fd >= 0 ? files.close(fd) != 0 : last || files.unlink(path) != 0) {
+      fail(ExitCode::storage, "{}: cannot {}: {}", path, last ? "empty" : "remove",
+           std::strerror(errno));
+    }
+  }
 }
 
 }  // namespace
@@ -67,6 +82,7 @@ void TensorboardLog::write_anew(FileSystem& files, const std::string& folder,
                                 const std::vector<std::string>& all, double time) {
   const std::vector<std::string> before = events_files(folder);
   auto second = static_cast<int64_t>(time);
+  if (!path_.empty()) second = std::max(second, second_of(path_) + 1);  // it may be gone
   if (!before.empty()) second = std::max(second, second_of(before.back()) + 1);
   // A reader takes every file with "tfevents" in its name, one that is not yet whole too.
   const std::string anew = folder + "/" + std::string(run_files::kEventsAnew);
@@ -75,11 +91,6 @@ void TensorboardLog::write_anew(FileSystem& files, const std::string& folder,
                       second, run_files::kEventsEnd);
   if (files.rename(anew, path_) != 0) {
     fail(ExitCode::storage, "{}: cannot rename to {}: {}", anew, path_, std::strerror(errno));
-  }
-  for (const std::string& name : before) {
-    if (files.unlink(folder + "/" + name) != 0 && errno != ENOENT) {
-      fail(ExitCode::storage, "{}/{}: cannot remove: {}", folder, name, std::strerror(errno));
-    }
   }
 }
 
@@ -99,7 +110,7 @@ void TensorboardLog::begin(const RunView& run, FileSystem& files, double time) {
   };
   std::vector<std::string> all = events::beginning(run, facts_, time_of(0));
   for (const MetricsRow& row : run.rows) all.push_back(events::of_epoch(row, time_of(row.epoch)));
-  const bool goes_on = names.size() == 1 && !before.torn && before.records.size() <= all.size() &&
+  const bool goes_on = !names.empty() && !before.torn && before.records.size() <= all.size() &&
                        std::equal(before.records.begin(), before.records.end(), all.begin());
   if (goes_on) {
     path_ = run.folder + "/" + names.back();
@@ -107,6 +118,7 @@ void TensorboardLog::begin(const RunView& run, FileSystem& files, double time) {
   } else {
     write_anew(files, run.folder, all, time);
   }
+  empty_older(files, run.folder);
 }
 
 void TensorboardLog::noted(const RunView& run, const Status& status, FileSystem& files) {

@@ -13,7 +13,7 @@ namespace engine {
 /// give. If it holds more than the checkpoint (epochs to be trained again, an earlier end), or a
 /// process died while it wrote, the file is replaced by a new one with all epochs so far: one that
 /// is read while it grows must not change where it was read already. The new one has a later name,
-/// to which a reader goes on by itself.
+/// to which a reader goes on by itself, and the old one is left empty.
 class TensorboardLog : public RunObserver {
  public:
   /// facts are told before this observer is.
