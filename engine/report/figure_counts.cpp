@@ -16,7 +16,11 @@ using namespace parts;
 
 constexpr double kTop = 44, kPanel = 170, kPanelGap = 26, kNumber = 44;
 constexpr double kLongestLabel = 190, kLabelSize = 12, kLineHeight = 13;
-constexpr std::string_view kColors[] = {ink::kBlue, ink::kOrange, ink::kGreen};
+constexpr size_t kMostSplits = 3;
+
+std::string_view color_of(std::string_view split) {
+  return split == "train" ? ink::kBlue : split == "validation" ? ink::kOrange : ink::kGreen;
+}
 
 double total_of(const Array& counts) {
   double total = 0;
@@ -73,7 +77,7 @@ std::string counts_figure(const Value& document) {
   const Array& names = list(document, "classes");
   std::vector<const Value*> shown;  // a split without images says nothing
   for (const Value& split : splits) {
-    if (total_of(list(split, "counts")) > 0 && shown.size() < std::size(kColors)) {
+    if (total_of(list(split, "counts")) > 0 && shown.size() < kMostSplits) {
       shown.push_back(&split);
     }
   }
@@ -89,7 +93,7 @@ std::string counts_figure(const Value& document) {
   }
   for (size_t i = 0; i < shown.size(); ++i) {
     draw_panel(svg, *shown[i], layout, layout.left + (kPanel + kPanelGap) * static_cast<double>(i),
-               kColors[i]);
+               color_of(text(*shown[i], "split")));
   }
   return std::move(svg).finish();
 }

@@ -151,7 +151,8 @@ TEST(Figures, OfAnyDocumentAreMadeOrEmpty) {
     "calibration": { "error": 0.1, "bins": [ { "low": 0.1, "high": 0.2, "count": 2,
                                                "confidence": 0.15, "accuracy": 0.5 } ] },
     "predictions": [ { "image": "", "label": 1, "prediction": 0, "confidence": 0.5 } ],
-    "stages": [ { "name": "s", "brief": "", "low": 0, "images": ["data:image/png;base64,AA"] } ] })";
+    "stages": [ { "name": "s", "brief": "", "low": 0,
+                  "images": ["data:image/png;base64,AA"] } ] })";
   Value document = parse_json_or_throw(whole, "document", ExitCode::internal);
   const auto make_all = [](const Value& from) {
     size_t bytes = 0;
