@@ -1,12 +1,16 @@
-// engine report: the page of a run made anew, or one page that compares runs.
+// engine report: what a run shows made anew, or one page that compares runs.
+
+#include <filesystem>
 
 #include "apps/options.h"
 #include "apps/verbs.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
 #include "engine/core/value.h"
+#include "engine/report/figures.h"
 #include "engine/report/page.h"
 #include "engine/report/saved_report.h"
+#include "engine/report/tables.h"
 #include "engine/run/run_folder.h"
 
 namespace engine {
@@ -24,15 +28,27 @@ int report(const ReportArguments& arguments) {
   const bool one = reports.size() == 1;
   const std::string in_run = arguments.runs[0] + "/" + std::string(run_files::kReport);
   const std::string out = !arguments.out.empty() ? arguments.out : one ? in_run : "comparison.html";
-  const Value document =
-      one ? std::move(reports[0]) : comparison(std::move(reports), arguments.runs);
+  const Value document = one ? std::move(reports[0])
+                             : comparison(std::move(reports), arguments.runs,
+                                          std::filesystem::path(out).parent_path());
   save_file(real_files(), out, report_page(document), {.durable = false});
+  std::vector<std::string> written{out};
+  if (one && arguments.out.empty()) {
+    // What else the run folder shows of the same document.
+    const std::string& folder = arguments.runs[0];
+    save_figures(real_files(), folder, document);
+    save_tables(real_files(), folder, document);
+    for (const auto name : {run_files::kPictures, run_files::kTables}) {
+      if (std::string inside = fmt::format("{}/{}", folder, name); is_folder(inside))
+        written.push_back(std::move(inside));
+    }
+  }
   if (arguments.shared.json) {
     Value result{Object{}};
-    result.set("file", out);
+    result.set("files", Array(written.begin(), written.end()));
     fmt::print("{}\n", to_json(result));
   } else {
-    fmt::print("{}\n", out);
+    for (const std::string& file : written) fmt::print("{}\n", file);
   }
   return 0;
 }
@@ -47,8 +63,8 @@ Action declare_report(Arguments& arguments) {
                   .placeholder = "FILE"});
   add_json(arguments, options->shared);
   arguments.footer(
-      "One run: its report in this version's form. Several: their curves over each other, and what "
-      "differs in their experiments and results.");
+      "One run: its report in this version's form and, without --out, its pictures and tables. "
+      "Several: their curves over each other, and what differs in their experiments and results.");
   return [options] { return report(*options); };
 }
 

@@ -9,6 +9,7 @@
 #include "apps/verbs.h"
 #include "engine/core/value.h"
 #include "engine/report/run_report.h"
+#include "engine/report/tensorboard_log.h"
 
 namespace engine {
 namespace {
@@ -20,12 +21,13 @@ struct RunArguments {
   bool fetch = false, quiet = false;
 };
 
-std::string report_of(const RunResult& result) {
-  const std::string report = fmt::format("{}/{}", result.folder, run_files::kReport);
-  return exists(report) ? report : "";
+/// Of what this run wrote for people: the page and the folder of events, where they are.
+std::string written(const RunResult& result, bool wanted, std::string_view name) {
+  std::string path = fmt::format("{}/{}", result.folder, name);
+  return wanted && exists(path) ? path : "";
 }
 
-void print_json(const RunResult& result, double seconds) {
+void print_json(const RunResult& result, const LogConfig& log, double seconds) {
   Value value{Object{}};
   value.set("folder", result.folder);
   value.set("finished", result.finished);
@@ -37,11 +39,14 @@ void print_json(const RunResult& result, double seconds) {
     value.set("test_loss", result.test.loss);
   }
   value.set("seconds", seconds);
-  if (const std::string report = report_of(result); !report.empty()) value.set("report", report);
+  const std::string report = written(result, log.report, run_files::kReport);
+  if (!report.empty()) value.set("report", report);
+  const std::string events = written(result, log.tensorboard, run_files::kTensorboard);
+  if (!events.empty()) value.set("tensorboard", events);
   fmt::print("{}\n", to_json(value));
 }
 
-void print_result(const RunResult& result, double seconds) {
+void print_result(const RunResult& result, const LogConfig& log, double seconds) {
   if (result.finished) {
     fmt::print("test accuracy  {:.2f} %\n", 100 * result.test.accuracy);
     fmt::print("test loss      {:.4f}\n", result.test.loss);
@@ -50,8 +55,10 @@ void print_result(const RunResult& result, double seconds) {
     fmt::print("time           {}\n", short_seconds(seconds));
   }
   fmt::print("run folder     {}\n", result.folder);
-  if (const std::string report = report_of(result); !report.empty())
-    fmt::print("report         {}\n", report);
+  const std::string report = written(result, log.report, run_files::kReport);
+  if (!report.empty()) fmt::print("report         {}\n", report);
+  const std::string events = written(result, log.tensorboard, run_files::kTensorboard);
+  if (!events.empty()) fmt::print("tensorboard    {}\n", events);
 }
 
 int run(RunArguments& arguments) {
@@ -67,14 +74,19 @@ int run(RunArguments& arguments) {
   Progress progress({.quiet = arguments.quiet});
   const Machine& machine = session.machine;
   if (!machine.note.empty()) progress.line(machine.note);
-  RunReport report(typed_command());
-  arguments.run.observers.push_back(&report);
+  RunFacts facts(typed_command());
+  RunReport report(facts);
+  TensorboardLog tensorboard(facts);
+  const LogConfig& log = session.experiment.log;
+  if (log.report || log.tensorboard) arguments.run.observers.push_back(&facts);
+  if (log.report) arguments.run.observers.push_back(&report);
+  if (log.tensorboard) arguments.run.observers.push_back(&tensorboard);
   const RunResult result =
       run_training(session.experiment, machine.registry, *machine.device, arguments.run, progress);
   progress.finish();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  arguments.shared.json ? print_json(result, seconds) : print_result(result, seconds);
+  arguments.shared.json ? print_json(result, log, seconds) : print_result(result, log, seconds);
   return static_cast<int>(result.code);
 }
 

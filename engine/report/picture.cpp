@@ -70,6 +70,32 @@ Picture shrunk(const Picture& picture, int64_t most) {
   return result;
 }
 
+Picture tiled(std::span<const Picture> pictures, size_t columns, int64_t size) {
+  if (pictures.empty()) return {};
+  constexpr int64_t kGap = 4;
+  constexpr uint8_t kWhite = 255;
+  const Picture& one = pictures[0];
+  const int64_t factor = std::max<int64_t>(size / std::max(one.width, one.height), 1);
+  columns = std::min(columns, pictures.size());
+  const auto rows = static_cast<int64_t>((pictures.size() + columns - 1) / columns);
+  const int64_t right = one.width * factor + kGap, down = one.height * factor + kGap;
+  Picture result =
+      blank(right * static_cast<int64_t>(columns) - kGap, down * rows - kGap, one.channels);
+  std::fill(result.pixels.begin(), result.pixels.end(), kWhite);
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const int64_t left = right * static_cast<int64_t>(i % columns);
+    const int64_t top = down * static_cast<int64_t>(i / columns);
+    for (int64_t y = 0; y < one.height * factor; ++y) {
+      for (int64_t x = 0; x < one.width * factor; ++x) {
+        const int64_t from = (y / factor * one.width + x / factor) * one.channels;
+        const int64_t to = ((top + y) * result.width + left + x) * one.channels;
+        std::copy_n(pictures[i].pixels.begin() + from, one.channels, result.pixels.begin() + to);
+      }
+    }
+  }
+  return result;
+}
+
 std::vector<uint8_t> png(const Picture& picture) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;

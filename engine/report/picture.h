@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ Picture picture(const float* image, const Shape& shape, double low, double high)
 Picture picture(const uint8_t* image, const Shape& shape);
 /// Whole pixels averaged until neither side is longer than most.
 Picture shrunk(const Picture& picture, int64_t most);
+/// Pictures of one size side by side, columns in a row, each enlarged by a whole factor as long as
+/// its longer side is not over size; white between them.
+Picture tiled(std::span<const Picture> pictures, size_t columns, int64_t size);
 
 /// A PNG file.
 std::vector<uint8_t> png(const Picture& picture);

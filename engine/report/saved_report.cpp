@@ -1,5 +1,8 @@
 #include "engine/report/saved_report.h"
 
+#include <cctype>
+#include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "engine/core/error.h"
@@ -9,6 +12,23 @@
 #include "engine/run/run_folder.h"
 
 namespace engine {
+namespace {
+
+/// The address of a run's report in a page that lies in a folder: each byte that means something in
+/// an address, a colon above all, is escaped.
+std::string link_to(const std::string& run, const std::string& place) {
+  const auto from = std::filesystem::absolute(place).lexically_normal();
+  const auto to = std::filesystem::absolute(run + "/" + std::string(run_files::kReport));
+  std::string link;
+  for (const char c : to.lexically_normal().lexically_relative(from).string()) {
+    const bool plain =
+        std::isalnum(static_cast<unsigned char>(c)) || std::strchr("._~-/", c) != nullptr;
+    link += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return link;
+}
+
+}  // namespace
 
 Value read_report(const std::string& folder) {
   const std::string path = folder + "/" + std::string(run_files::kReport);
@@ -40,13 +60,15 @@ Value read_report(const std::string& folder) {
   return report;
 }
 
-Value comparison(std::vector<Value> reports, const std::vector<std::string>& folders) {
+Value comparison(std::vector<Value> reports, const std::vector<std::string>& folders,
+                 const std::string& place) {
   std::set<std::string> names;
   for (const Value& report : reports) names.insert(to_json(*report.find("name")));
   const bool distinct = names.size() == reports.size();
   for (size_t i = 0; i < reports.size(); ++i) {
     Value& report = reports[i];
     if (!distinct) report.set("name", folders[i]);
+    report.set("report", link_to(folders[i], place));
     for (const char* key : {"counts", "confusion", "per_class", "calibration", "mistakes",
                             "predictions", "stages", "network", "node_times"}) {
       report.set(key, Value());

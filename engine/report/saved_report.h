@@ -12,7 +12,9 @@ namespace engine {
 Value read_report(const std::string& folder);
 
 /// What a page that compares runs is given. Of each run stays what can be compared: pictures,
-/// matrices and predictions go. Runs of the same name are called by their folders.
-Value comparison(std::vector<Value> reports, const std::vector<std::string>& folders);
+/// matrices and predictions go. Runs of the same name are called by their folders. The page will
+/// lie in folder `place`, from where it links the runs' own reports.
+Value comparison(std::vector<Value> reports, const std::vector<std::string>& folders,
+                 const std::string& place);
 
 }  // namespace engine

@@ -41,6 +41,13 @@ struct TrainConfig {
   void keys(Keys& keys);
 };
 
+/// What a run leaves for people and other programs, beside what a resume and `evaluate` need.
+struct LogConfig {
+  bool report = true;  ///< report.html, pictures/ and tables/
+  bool tensorboard = false;
+  void keys(Keys& keys);
+};
+
 /// An experiment file, resolved and checked.
 struct Experiment {
   std::string name;  ///< of the run folder; the file's name without .json when absent
@@ -51,6 +58,7 @@ struct Experiment {
   std::vector<std::unique_ptr<Stage>> preprocess;
   NetworkSpec network;
   TrainConfig train;
+  LogConfig log;
   std::string initialize_from;  ///< weights or run folder; empty: initializers
   Value resolved;  ///< the whole file with extends and --set applied and defaults filled in
 };

@@ -30,6 +30,8 @@ void experiment_keys(Keys& keys, Experiment& experiment) {
   keys.section("network", "network", {.doc = "The graph of ops.", .required = true});
   keys.object("train", [&](Keys& k) { experiment.train.keys(k); },
               {.doc = "How the network is trained."});
+  keys.object("log", [&](Keys& k) { experiment.log.keys(k); },
+              {.doc = "What a run leaves for people and other programs; changes no number."});
   bool given = !experiment.initialize_from.empty();
   keys.object(
       "initialize",
@@ -69,6 +71,15 @@ void TrainConfig::keys(Keys& keys) {
       &early_stopping.enabled);
   keys.object("checkpoint", [this](Keys& k) { checkpoint.keys(k); },
               {.doc = "When the state is saved, besides the end of each epoch."});
+}
+
+void LogConfig::keys(Keys& keys) {
+  keys.boolean("report", report,
+               {.doc = "The report `report.html`, its figures in `pictures/` and `tables/`; false "
+                       "saves their time and space in sweeps of very many runs."});
+  keys.boolean("tensorboard", tensorboard,
+               {.doc = "Events for TensorBoard in `tensorboard/`: scalars of each epoch, pictures, "
+                       "hyper-parameters."});
 }
 
 void EarlyStopping::keys(Keys& keys) {

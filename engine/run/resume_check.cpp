@@ -45,6 +45,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {"description", Verdict::identical, "a text changes no number"},
     {"$schema", Verdict::identical, "for editors"},
     {"initialize", Verdict::identical, "only read at the start of a run"},
+    {"log.", Verdict::identical, "what is written beside the run changes no number"},
     {"train.checkpoint.", Verdict::identical, "saving changes no number"},
     {"data.path", Verdict::identical, "the images are the same"},
     {"train.early_stopping.monitor", Verdict::continues, "another epoch may be the best"},

@@ -19,11 +19,15 @@ namespace fs = std::filesystem;
 constexpr int kMostRuns = 100000;
 
 /// Everything that a run makes; --overwrite removes these and nothing else.
-std::vector<std::string> files_of_a_run() {
-  std::vector<std::string> names;
-  for (const auto name : {run_files::kConfig, run_files::kEnvironment, run_files::kMetrics,
-                          run_files::kLog, run_files::kResults, run_files::kReport,
-                          run_files::kStatus, run_files::kModel, run_files::kWeights}) {
+std::vector<std::string> files_of_a_run(const std::string& folder) {
+  std::vector<std::string> names = events_files(folder);
+  for (const auto name :
+       {run_files::kConfig, run_files::kEnvironment, run_files::kMetrics, run_files::kLog,
+        run_files::kResults, run_files::kReport, run_files::kStatus, run_files::kModel,
+        run_files::kWeights, run_files::kCurves, run_files::kMatrixPicture, run_files::kReliability,
+        run_files::kStages, run_files::kPredictionsPicture, run_files::kClassCounts,
+        run_files::kPerClass, run_files::kMatrixTable, run_files::kPredictionsTable,
+        run_files::kEventsAnew}) {
     names.emplace_back(name);
     names.push_back(std::string(name) + ".tmp");
   }
@@ -95,6 +99,25 @@ int newest_run(const FolderRequest& request) {
 }
 
 }  // namespace
+
+std::vector<std::string> events_files(const std::string& folder) {
+  constexpr std::string_view kBegin = run_files::kEventsBegin, kEnd = run_files::kEventsEnd;
+  constexpr size_t kDigits = 10;
+  std::vector<std::string> names;
+  std::error_code error;
+  const std::string inside = folder + "/" + std::string(run_files::kTensorboard);
+  for (const auto& entry : fs::directory_iterator(inside, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() != kBegin.size() + kDigits + kEnd.size() || !name.starts_with(kBegin) ||
+        !name.ends_with(kEnd) ||
+        name.find_first_not_of("0123456789", kBegin.size()) != kBegin.size() + kDigits) {
+      continue;
+    }
+    names.push_back(std::string(run_files::kTensorboard) + "/" + name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 RunFolder::RunFolder(FileSystem& files, std::string path, FolderLock lock)
     : files_(&files), path_(std::move(path)), lock_(std::move(lock)), holds_run_(has_run(path_)) {}
@@ -176,15 +199,20 @@ void RunFolder::begin() {
   begun_ = true;
   if (overwrite_ && holds_run_) {
     // The states first: what is left after a crash in here must not look like something to resume.
-    std::vector<std::string> names = files_of_a_run();
+    std::vector<std::string> names = files_of_a_run(path_);
     std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
       return name.starts_with(run_files::kState);
     });
     for (const std::string& name : names) {
       const std::string path = *this / name;
-      if (files_->unlink(path) != 0 && errno != ENOENT) {
+      if (files_->unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) {
         fail(ExitCode::storage, "{}: cannot remove: {}", path, std::strerror(errno));
       }
+    }
+    for (const auto name : {run_files::kPictures, run_files::kTables, run_files::kTensorboard}) {
+      std::error_code stays;  // a folder with what is not the run's
+      if (fs::symlink_status(*this / name, stays).type() != fs::file_type::directory) continue;
+      fs::remove(*this / name, stays);
     }
     holds_run_ = false;
   }

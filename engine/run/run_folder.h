@@ -24,8 +24,28 @@ inline constexpr std::string_view kCheckpoints = "checkpoints";
 inline constexpr std::string_view kBest = "checkpoints/best.safetensors";
 inline constexpr std::string_view kLast = "checkpoints/last.safetensors";
 inline constexpr std::string_view kState = "checkpoints/last.state.safetensors";
+inline constexpr std::string_view kPictures = "pictures";
+inline constexpr std::string_view kCurves = "pictures/curves.svg";
+inline constexpr std::string_view kMatrixPicture = "pictures/confusion_matrix.svg";
+inline constexpr std::string_view kReliability = "pictures/reliability.svg";
+inline constexpr std::string_view kStages = "pictures/stages.svg";
+inline constexpr std::string_view kPredictionsPicture = "pictures/predictions.svg";
+inline constexpr std::string_view kClassCounts = "pictures/class_counts.svg";
+inline constexpr std::string_view kTables = "tables";
+inline constexpr std::string_view kPerClass = "tables/per_class.csv";
+inline constexpr std::string_view kMatrixTable = "tables/confusion_matrix.csv";
+inline constexpr std::string_view kPredictionsTable = "tables/predictions.csv";
+inline constexpr std::string_view kTensorboard = "tensorboard";
+/// Of an events file, before and behind the ten digits of the second in which it was begun.
+inline constexpr std::string_view kEventsBegin = "events.out.tfevents.";
+inline constexpr std::string_view kEventsEnd = ".engine";
+/// Where events are written anew before they get their name; a reader does not look at it.
+inline constexpr std::string_view kEventsAnew = "tensorboard/anew";
 inline constexpr std::string_view kLock = ".lock";
 }  // namespace run_files
+
+/// The events files in a run folder, oldest first: names from the folder on, "tensorboard/...".
+std::vector<std::string> events_files(const std::string& folder);
 
 /// An exclusive lock on a folder, by flock on "<folder>/.lock": it vanishes with its process,
 /// however that ends.

@@ -38,7 +38,7 @@ TEST(JsonResults, OfEveryVerb) {
 
   EXPECT_EQ(json({"data", "make", "shapes", "--out", "images", "--count", "10"})["train"], 10);
   EXPECT_EQ(json({"predict", "runs/small", "images/test", "--threads", "1"}).size(), 2u);
-  EXPECT_EQ(json({"report", "runs/small", "runs/small"})["file"], "comparison.html");
+  EXPECT_EQ(json({"report", "runs/small", "runs/small"})["files"], Json({"comparison.html"}));
   EXPECT_EQ(json({"preprocess", "small.json", "--split", "test", "--out", "x.npy"})["shape"],
             Json({40, 16, 16, 1}));
   EXPECT_EQ(json({"forward", "small.json", "--weights", "runs/small", "--input", "x.npy", "--out",

@@ -133,6 +133,10 @@ TEST_F(Report, ComparesRunsAndIsMadeAnew) {
   EXPECT_EQ(comparison["runs"][1]["name"], out_) << "both are called small";
   EXPECT_EQ(comparison["runs"][1]["test"], document()["test"]);
   EXPECT_TRUE(comparison["runs"][0]["stages"].is_null());
+  for (const Json& run : comparison["runs"]) {
+    const std::string link = run["report"];
+    EXPECT_TRUE(exists(std::filesystem::path(compared).parent_path() / link)) << link;
+  }
   EXPECT_LT(read_text(compared).size(), before.size());
 
   ASSERT_EXIT_CODE(run_engine({"report", first}), 0);

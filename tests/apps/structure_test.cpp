@@ -51,6 +51,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"jpeglib.h", {"engine/data/"}},
       {"png.h", {"engine/data/", "engine/report/"}},
       {"onnx/", {"engine/report/onnx_graph.cpp"}},
+      {"tensorboard_event.pb.h", {"engine/report/tensorboard_events.cpp"}},
       {"openssl/", {"engine/data/", "engine/report/"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},

@@ -188,6 +188,14 @@ def check_facts(page, name):
     return missing
 
 
+def check_links(page, path, links):
+    """Names of runs lead to their reports, and to nothing else."""
+    page.open(path)
+    found = page.browser.evaluate("[...document.querySelectorAll('main a')].map((a) => a.getAttribute('href'))")
+    found = [link for link in found if not link.startswith("#")]
+    return [] if found == links else [f"{path.name}: links to {found} and not to {links}"]
+
+
 def check_hostile(page):
     """The payloads did get there: each stands in the page, letter by letter (control characters made visible)."""
     text = page.browser.evaluate("[...document.querySelectorAll('#experiment bdi')].map((e) => e.textContent)")
@@ -310,6 +318,8 @@ def check_samples(page, options, folder):
             found += check_hostile(page)
         if path.stat().st_size > 1_500_000:
             found.append(f"{name}: {path.stat().st_size} bytes")
+    found += check_links(page, paths["comparison"], ["../runs/gray/report.html", "a%20%3Ab/report.html"])
+    found += check_links(page, paths["hostile_comparison"], [])
     found += (
         check_controls(page, paths["finished"])
         + check_print(page, paths["finished"], options)

@@ -102,6 +102,22 @@ TEST(Picture, ShrinksByWholePixels) {
   EXPECT_EQ(shrunk(wide, 5).pixels, wide.pixels);
 }
 
+TEST(Picture, TilesAreEnlargedByWholePixelsAndApart) {
+  const std::vector<Picture> three(3, Picture{2, 1, 1, {10, 20}});
+  const Picture all = tiled(three, 2, 5);  // twice as large: 4 x 2; gaps of 4
+  EXPECT_EQ(all.width, 12);
+  EXPECT_EQ(all.height, 8);
+  const std::vector<uint8_t> row{10, 10, 20, 20, 255, 255, 255, 255, 10, 10, 20, 20};
+  const std::vector<uint8_t> half{10, 10, 20, 20, 255, 255, 255, 255, 255, 255, 255, 255};
+  const std::vector<uint8_t> gap(12, 255);
+  std::vector<uint8_t> expected;
+  for (const auto& line : {row, row, gap, gap, gap, gap, half, half}) {
+    expected.insert(expected.end(), line.begin(), line.end());
+  }
+  EXPECT_EQ(all.pixels, expected);
+  EXPECT_EQ(tiled({three.data(), 1}, 6, 1).pixels, three[0].pixels) << "never smaller";
+}
+
 TEST(Page, Base64IsThatOfRfc4648) {
   const auto encode = [](std::string_view text) {
     return base64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});

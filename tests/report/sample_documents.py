@@ -353,7 +353,8 @@ def hostile():
 
 
 def hostile_comparison():
-    runs = [dict(hostile(), name=text) for text in payloads()[:7]]
+    links = ("javascript:pwned=1//report.html", "//example.org/report.html", "data:text/html,report.html", " report.html")
+    runs = [dict(hostile(), name=text, report=links[i % 4]) for i, text in enumerate(payloads()[:7])]
     return {"format": 1, "kind": "comparison", "updated": "<b>", "runs": [slim(run) for run in runs]}
 
 
@@ -383,6 +384,7 @@ def comparison():
         if k == 2:
             document["config"].append({"key": "preprocess[2].sigma", "value": "1", "origin": "smooth.json:9:5"})
         runs.append(slim(document))
+    runs[0]["report"], runs[1]["report"] = "../runs/gray/report.html", "a%20%3Ab/report.html"
     return {"format": 1, "kind": "comparison", "updated": "2026-11-26T18:00:00Z", "runs": runs}
 
 

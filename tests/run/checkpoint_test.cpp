@@ -460,6 +460,7 @@ TEST(ResumeCheck, EveryChangeIsIdenticalContinuesOrRefused) {
        },
        Verdict::continues},
       {"checkpoint", line("?", "train.checkpoint.every_steps = 5"), Verdict::identical},
+      {"log", line("?", "log.tensorboard = true"), Verdict::identical},
       {"patience", line("?", "train.early_stopping.patience = 5"), Verdict::identical},
       {"min_delta", line("?", "train.early_stopping.min_delta = 5"), Verdict::continues},
       {"monitor", line("?", "train.early_stopping.monitor = \"validation_accuracy\""),

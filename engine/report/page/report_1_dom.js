@@ -19,11 +19,15 @@ page.visible = function(text) {
           (c) => "\u27e8U+" + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0") + "\u27e9");
 };
 
+// Where a page may lead: to a place of its own, or to the report of a run in a file near it, never to a scheme.
+const kPlace = /^#[\w-]+$/, kReport = /^\/?(?:[\w.~%-]+\/)*report\.html$/;
+page.isReport = (path) => typeof path === "string" && kReport.test(path);
+
 function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
     const known = kAttributes.has(name) || name.startsWith("aria-") || name.startsWith("data-");
-    if (!known || (name === "href" && !/^#[\w-]+$/.test(value))) throw new Error("attribute not allowed: " + name);
+    if (!known || (name === "href" && !kPlace.test(value) && !kReport.test(value))) throw new Error("attribute not allowed: " + name);
     node.setAttribute(name, value === true ? "" : page.visible(value));
   }
 }

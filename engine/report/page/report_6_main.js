@@ -130,7 +130,12 @@ function results(runs) {
   const reason = (run) => (run.reason && run.state !== "finished" ? el("span", {class: "more"}, name(run.reason)) : "");
   const epochs = (run) => count(run.epochs_done) + " of " + count(run.epochs);
   const columns = [
-    {title: "Run", head: true, value: (run) => run.name, cell: (run) => name(run.name)},
+    {
+      title: "Run",
+      head: true,
+      value: (run) => run.name,
+      cell: (run) => (page.isReport(run.report) ? el("a", {href: run.report}, name(run.name)) : name(run.name))
+    },
     number("Test accuracy", (run) => run.test?.accuracy ?? null, (x) => percent(x, 2)),
     {title: "95\u00a0% interval", class: "wide", cell: (run) => [range(run.test), bar(run)]},
     number("Test loss", (run) => run.test?.loss ?? null, (x) => fixed(x, 3)),
@@ -142,7 +147,7 @@ function results(runs) {
   ];
   const table = page.table("results", "Results of the runs", columns, runs);
   page.section(
-      "results", "Results", page.note("The bars place the intervals on one scale. A header sorts."),
+      "results", "Results", page.note("The bars place the intervals on one scale. A header sorts; a name leads to the run's own report."),
       page.scroller("Results", table));
 }
 
