@@ -51,6 +51,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"jpeglib.h", {"engine/data/"}},
       {"png.h", {"engine/data/", "engine/report/"}},
       {"openssl/", {"engine/data/", "engine/report/"}},
+      {"ft2build.h", {"engine/report/text_raster.cpp"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
       {"cublas", {"engine/cuda/"}},
