@@ -27,6 +27,7 @@ struct ArgumentInfo {
   double maximum = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices;  ///< text: one of these
   std::string excludes;              ///< a flag declared before that may not be given too
+  bool many = false;                 ///< a list option takes all words up to the next option
 };
 
 /// Declares one command's arguments. The variables must live until the action has run; what they

@@ -27,6 +27,7 @@ Action declare_evaluate(Arguments& arguments);
 Action declare_predict(Arguments& arguments);
 Action declare_ls(Arguments& arguments);
 Action declare_report(Arguments& arguments);
+Action declare_preview(Arguments& arguments);
 Action declare_preprocess(Arguments& arguments);
 Action declare_forward(Arguments& arguments);
 Action declare_bench(Arguments& arguments);
