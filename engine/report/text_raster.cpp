@@ -134,7 +134,10 @@ int64_t TextRaster::ascent() const {
 }
 
 int64_t TextRaster::line_height() const {
-  return (impl_->face->size->metrics.height + kOne - 1) / kOne;
+  // The font's own height is rounded, and in small sizes less than its letters take.
+  const FT_Size_Metrics& metrics = impl_->face->size->metrics;
+  const int64_t letters = metrics.ascender - metrics.descender;
+  return (std::max<int64_t>(metrics.height, letters) + kOne - 1) / kOne;
 }
 
 int64_t TextRaster::width(std::string_view text) const {
