@@ -30,15 +30,14 @@ bool any_stage(const Experiment& experiment) {
                      [](const auto& stage) { return (stage.get()->*property)(); });
 }
 
-/// What is previewed: images, which of them to show, and what to call them.
+/// Images, which of them to show, and what to call them.
 struct Previewed {
   ImageSet images;
   std::vector<int32_t> rows;
-  std::vector<std::string> names;    ///< of the images at rows
-  std::vector<std::string> numbers;  ///< below the names
-  std::string what;                  ///< "training images"
-  int64_t all = 0;                   ///< how many there are
-  bool complete = true;              ///< every image could be read
+  std::vector<ShownImage> shown;  ///< at rows
+  std::string what;               ///< "training images"
+  int64_t all = 0;                ///< how many there are
+  bool complete = true;           ///< every image could be read
 };
 
 std::vector<int32_t> spread_rows(int64_t all, int64_t count) {
@@ -60,8 +59,9 @@ Previewed from_split(const PreviewArguments& arguments, Split& split,
   result.rows = rows_of_all_classes(images, classes.size(), static_cast<size_t>(arguments.count));
   for (const int32_t row : result.rows) {
     const auto place = static_cast<size_t>(row);
-    result.names.push_back(classes[static_cast<size_t>(images.labels[place])]);
-    result.numbers.push_back(fmt::format("image {}", images.samples[place]));
+    const std::string& label = classes[static_cast<size_t>(images.labels[place])];
+    const int32_t sample = images.samples[place];
+    result.shown.push_back({label, fmt::format("image {}", sample), sample, label});
   }
   result.what = arguments.split == "train" ? "training images" : arguments.split + " images";
   return result;
@@ -76,7 +76,9 @@ Previewed from_array(const PreviewArguments& arguments) {
   result.images = read_byte_images(path);
   result.all = result.images.shape.n;
   result.rows = spread_rows(result.all, arguments.count);
-  for (const int32_t row : result.rows) result.names.push_back(fmt::format("image {}", row));
+  for (const int32_t row : result.rows) {
+    result.shown.push_back({fmt::format("image {}", row), "", row, ""});
+  }
   result.what = "images of " + path;
   return result;
 }
@@ -110,7 +112,9 @@ Previewed from_files(const PreviewArguments& arguments, const Experiment& experi
   result.rows = spread_rows(result.images.shape.n, arguments.count);
   for (const int32_t row : result.rows) {
     const std::string& file = files[read.rows[static_cast<size_t>(row)]];
-    result.names.push_back(file.substr(file.rfind('/') + 1));
+    const size_t end = file.rfind('/');  // npos + 1 is 0
+    const std::string folder = end == std::string::npos ? "" : file.substr(0, end);
+    result.shown.push_back({file.substr(end + 1), folder.substr(folder.rfind('/') + 1), file, ""});
   }
   result.what = "image files";
   return result;
@@ -140,27 +144,27 @@ int preview(PreviewArguments& arguments) {
   }
   const auto given = std::find_if(arguments.images.begin(), arguments.images.end(), is_array);
   if (given != arguments.images.end()) std::iter_swap(arguments.images.begin(), given);
-  const Previewed shown = arguments.images.empty() ? from_split(arguments, split, classes)
-                          : is_array(arguments.images.front()) ? from_array(arguments)
-                                                               : from_files(arguments, experiment);
+  const Previewed previewed = arguments.images.empty() ? from_split(arguments, split, classes)
+                              : is_array(arguments.images.front())
+                                  ? from_array(arguments)
+                                  : from_files(arguments, experiment);
   const StagedImages staged{
-      experiment, session.machine.registry,  *session.machine.device, shown.images,
+      experiment, session.machine.registry,  *session.machine.device, previewed.images,
       statistics, arguments.split == "train"};
   PreviewOutput output{.file = arguments.shared.file,
                        .experiment = experiment,
-                       .what = shown.what,
-                       .all = shown.all,
-                       .names = shown.names,
-                       .numbers = shown.numbers,
-                       .stages = stage_images(staged, shown.rows)};
+                       .what = previewed.what,
+                       .all = previewed.all,
+                       .shown = previewed.shown,
+                       .stages = stage_images(staged, previewed.rows)};
   if (arguments.stats) output.figures = stage_figures(staged);
   const std::vector<uint8_t> bytes = png(preview_picture(output));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   save_file(real_files(), arguments.out, text, {.durable = false});
   fmt::print("{}", arguments.shared.json ? preview_json(output, arguments.out)
                                          : preview_text(output, arguments.out));
-  return static_cast<int>(shown.complete || arguments.shared.skip_bad ? ExitCode::ok
-                                                                      : ExitCode::data);
+  return static_cast<int>(previewed.complete || arguments.shared.skip_bad ? ExitCode::ok
+                                                                          : ExitCode::data);
 }
 
 }  // namespace

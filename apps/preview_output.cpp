@@ -6,7 +6,6 @@
 
 #include "apps/console.h"
 #include "apps/table.h"
-#include "engine/core/value.h"
 #include "engine/report/contact_sheet.h"
 
 namespace engine {
@@ -43,9 +42,9 @@ std::vector<SheetLine> stage_heading(const StageImages& stage) {
 ContactSheet band(const PreviewOutput& output, size_t begin, size_t end) {
   ContactSheet sheet;
   for (size_t i = begin; i < end; ++i) {
-    auto& lines = sheet.columns.emplace_back();
-    lines.push_back({output.names[i]});
-    if (!output.numbers.empty()) lines.push_back({output.numbers[i], kGrayInk});
+    const ShownImage& shown = output.shown[i];
+    auto& lines = sheet.columns.emplace_back(std::vector<SheetLine>{{shown.title}});
+    if (!shown.detail.empty()) lines.push_back({shown.detail, kGrayInk});
   }
   for (const StageImages& stage : output.stages) {
     SheetRow row{stage_heading(stage), {}};
@@ -56,7 +55,7 @@ ContactSheet band(const PreviewOutput& output, size_t begin, size_t end) {
 }
 
 std::string count_text(const PreviewOutput& output) {
-  const auto shown = static_cast<int64_t>(output.names.size());
+  const auto shown = static_cast<int64_t>(output.shown.size());
   return shown == output.all
              ? fmt::format("{} {}", with_commas(shown), output.what)
              : fmt::format("{} of {} {}", with_commas(shown), with_commas(output.all), output.what);
@@ -70,7 +69,7 @@ Picture preview_picture(const PreviewOutput& output) {
     widest = std::max(widest, shown(stage_picture(stage, 0)).width);
   }
   // As many bands as are needed, all about as long.
-  const size_t count = output.names.size(), most = static_cast<size_t>(sheet_columns(widest));
+  const size_t count = output.shown.size(), most = static_cast<size_t>(sheet_columns(widest));
   const size_t bands = (count + most - 1) / most, columns = (count + bands - 1) / bands;
   std::vector<Picture> pictures;
   for (size_t at = 0; at < count; at += columns) {
@@ -111,7 +110,12 @@ std::string preview_json(const PreviewOutput& output, const std::string& picture
   Value result{Object{}};
   result.set("picture", picture);
   Array shown;
-  for (const std::string& name : output.names) shown.emplace_back(name);
+  for (const ShownImage& one : output.shown) {
+    Value value{Object{}};
+    value.set("image", one.image);
+    if (!one.label.empty()) value.set("label", one.label);
+    shown.push_back(std::move(value));
+  }
   result.set("shown", std::move(shown));
   result.set("images", output.all);
   // Figures of what is shown, or with --stats of all images that could be read.

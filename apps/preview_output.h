@@ -5,18 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/value.h"
 #include "engine/report/picture.h"
 #include "engine/report/stage_images.h"
 
 namespace engine {
 
+struct ShownImage {
+  std::string title, detail;  ///< above its pictures
+  Value image;                ///< its number in the data set or array, or its path
+  std::string label;          ///< empty: not known
+};
+
 struct PreviewOutput {
   std::string file;  ///< the experiment's
   const Experiment& experiment;
-  std::string what;                  ///< "training images"
-  int64_t all = 0;                   ///< how many of them there are
-  std::vector<std::string> names;    ///< of the images shown: labels or file names
-  std::vector<std::string> numbers;  ///< their numbers in the data set; empty: none
+  std::string what;  ///< "training images"
+  int64_t all = 0;   ///< how many of them there are
+  std::vector<ShownImage> shown;
   std::vector<StageImages> stages;
   std::vector<StageFigures> figures;  ///< --stats; else empty
 };

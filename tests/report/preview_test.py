@@ -89,7 +89,7 @@ class Preview(Case):
         images = self.random.integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
         np.save(self.folder / "i.npy", images)
         said = self.preview("--images", "i.npy", "--count", 4, "--stats")
-        self.assertEqual(said["shown"], [f"image {i}" for i in (0, 3, 6, 9)])
+        self.assertEqual(said["shown"], [{"image": i} for i in (0, 3, 6, 9)])
         self.assertEqual((said["images"], said["measured"]), (12, 12))
         self.assertEqual([s["op"] for s in said["stages"]], ["", "grayscale", "noise", "normalize"])
         self.engine("preprocess", "x.json", "--split", "train", "--images", "i.npy", "--out", "o.npy")
@@ -126,7 +126,7 @@ class Preview(Case):
         for split, count in [("train", 80), ("validation", 20), ("test", 20)]:
             said = self.preview("--split", split, "--stats", "--out", split + ".png")
             self.assertEqual((said["images"], said["measured"], len(said["shown"])), (count, count, 8))
-            self.assertEqual(len(set(said["shown"])), 8, "of all classes in turn")
+            self.assertEqual(len({one["label"] for one in said["shown"]}), 8, "of all classes in turn")
             self.assertEqual(said["stages"][-1]["left_out"], split != "train")
             self.engine("preprocess", "x.json", "--split", split, "--out", "o.npy")
             self.same_figures(said["stages"][-1], np.load(self.folder / "o.npy"))
@@ -159,7 +159,7 @@ class Preview(Case):
         self.assertEqual(len(tiles(self.sheet("all.png"), 128, 128)), 2 * 29)
         self.assertLessEqual(self.sheet("all.png").shape[1], 1600)
         two = self.preview("--images", "photos/deep/one.png", "photos/deep/large.JPEG")
-        self.assertEqual(two["shown"], ["one.png", "large.JPEG"])
+        self.assertEqual(two["shown"], [{"image": "photos/deep/one.png"}, {"image": "photos/deep/large.JPEG"}])
         pixel = np.asarray(Image.open(folder / "deep/one.png"))[0, 0]
         y, x = tiles(self.sheet(), 128, 128)[0]
         self.assertTrue((self.sheet()[y:y + 128, x:x + 128] == pixel).all())
