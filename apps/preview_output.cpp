@@ -85,8 +85,10 @@ Picture preview_picture(const PreviewOutput& output) {
 }
 
 std::string preview_text(const PreviewOutput& output, const std::string& picture) {
-  std::string text = fmt::format("{}: {} after {} stages\n", printable(picture, false),
-                                 printable(count_text(output), false), output.stages.size() - 1);
+  const size_t stages = output.stages.size() - 1;
+  std::string text =
+      fmt::format("{}: {} after {} stage{}\n", printable(picture, false),
+                  printable(count_text(output), false), stages, stages == 1 ? "" : "s");
   if (output.figures.empty()) return text;
   Table table({{"stage", Table::Align::left, true},
                {"op", Table::Align::left, true},
