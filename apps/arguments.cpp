@@ -59,8 +59,8 @@ void Arguments::list(const std::string& name, std::vector<std::string>& values,
   note(name, true, info);
   CLI::Option* option = command_->add_option(name, values, info.doc);
   apply(*option, info);
-  // Otherwise an option would swallow the positional arguments that follow it.
-  if (name.front() == '-') option->allow_extra_args(false);
+  // Otherwise an option would swallow optional positional arguments that follow it.
+  if (name.front() == '-') option->allow_extra_args(info.many);
 }
 
 void Arguments::footer(const std::string& text) {

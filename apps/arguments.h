@@ -28,6 +28,7 @@ struct ArgumentInfo {
   std::vector<std::string> choices;  ///< text: one of these
   std::vector<std::string> hints;    ///< text: a shell offers these, others are fine too
   std::string excludes;              ///< a flag declared before that may not be given too
+  bool many = false;                 ///< a list option takes all words up to the next option
 };
 
 struct DeclaredArgument {

@@ -16,6 +16,8 @@ std::span<const Verb> verbs() {
            declare_check},
       Verb{"summary", kExperiments, "Print the network as a table, and the memory it takes",
            declare_summary},
+      Verb{"preview", kExperiments, "Show images after each stage of preprocessing",
+           declare_preview},
       Verb{"config", kExperiments, "Print every value of an experiment and where it came from",
            declare_config},
       Verb{"schema", kExperiments, "Print the JSON Schema of experiment files", declare_schema},

@@ -2,63 +2,33 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <map>
 
 #include "apps/console.h"
+#include "apps/prediction_output.h"
 #include "apps/session.h"
-#include "apps/table.h"
 #include "apps/verbs.h"
 #include "engine/core/file.h"
-#include "engine/core/value.h"
-#include "engine/data/image_file.h"
+#include "engine/cpu/cpu_device.h"
+#include "engine/data/image_files.h"
+#include "engine/data/sources.h"
+#include "engine/run/progress.h"
 
 namespace engine {
 namespace {
 
-constexpr size_t kChunk = 250;  ///< images that are in memory at a time
+constexpr size_t kChunk = 250;             ///< images that are in memory at a time,
+constexpr size_t kChunkBytes = 256 << 20;  ///< if they fit into this as float32
+constexpr int64_t kGrid = 100;             ///< images that a grid shows at most
+constexpr int64_t kGridSide = 256;         ///< pixels of their longer side
 
 struct PredictArguments {
   SharedOptions shared;
-  std::string run;
+  std::string run, grid;
   std::vector<std::string> images;
   int64_t top = 1;
-  bool noise = false;
+  bool noise = false, csv = false, quiet = false;
 };
-
-struct Prediction {
-  std::string file;
-  std::string error;                            ///< why there is no prediction
-  std::vector<std::pair<int, double>> classes;  ///< most probable first: index, probability
-};
-
-bool is_image_name(const std::filesystem::path& path) {
-  std::string extension = path.extension();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
-/// Files as given; a folder stands for the images in it and below, in order of their names.
-std::vector<std::string> list_images(const std::vector<std::string>& arguments) {
-  std::vector<std::string> files;
-  for (const std::string& argument : arguments) {
-    if (!is_folder(argument)) {
-      files.push_back(argument);
-      continue;
-    }
-    std::vector<std::string> inside;
-    std::error_code error;
-    for (std::filesystem::recursive_directory_iterator entry(argument, error), end;
-         !error && entry != end; entry.increment(error)) {
-      if (entry->is_regular_file(error) && is_image_name(entry->path()))
-        inside.push_back(entry->path());
-    }
-    if (error) fail(ExitCode::data, "{}: {}", argument, error.message());
-    if (inside.empty()) fail(ExitCode::data, "{}: no .jpg or .png file in this folder", argument);
-    std::sort(inside.begin(), inside.end());
-    files.insert(files.end(), inside.begin(), inside.end());
-  }
-  return files;
-}
 
 std::vector<std::pair<int, double>> most_probable(const float* logits, size_t classes, size_t top) {
   const double largest = *std::max_element(logits, logits + classes);
@@ -82,11 +52,15 @@ class Predictor {
       : arguments_(arguments),
         session_(session),
         source_(source_shape(session.experiment.data)),
-        pipeline_(make_pipeline(session, source_, !arguments.noise)),
-        chunk_(std::min(kChunk, images)) {
+        pipeline_(make_pipeline(session, source_, !arguments.noise)) {
+    const auto bytes = static_cast<size_t>(source_.per_sample()) * sizeof(float);
+    chunk_ = std::min({kChunk, images, std::max<size_t>(1, kChunkBytes / bytes)});
     // A stage that mixes neighbouring samples would let one file change the answer for another.
     for (const Stage* stage : stages_of(session.experiment, !arguments.noise)) {
       if (stage->mixes_samples()) chunk_ = 1;
+    }
+    for (size_t i = 0; i < saved.classes.size(); ++i) {
+      label_of_[saved.classes[i]] = static_cast<int>(i);
     }
     pipeline_->set_statistics(saved.statistics);
     ExecutorSetup setup =
@@ -97,101 +71,87 @@ class Predictor {
     executor_->set_parameters(saved.parameters);
   }
 
-  std::vector<Prediction> predict(const std::vector<std::string>& files) {
-    std::vector<Prediction> predictions;
+  /// Keeps the pictures of the files at `shown`, which are in order.
+  std::vector<FilePrediction> predict(const std::vector<std::string>& files,
+                                      const std::vector<int64_t>& shown) {
+    Progress progress({.quiet = arguments_.quiet});
+    std::vector<FilePrediction> predictions;
+    uint64_t done = 0;
     for (size_t at = 0; at < files.size(); at += chunk_) {
-      predict_chunk(std::span(files).subspan(at, std::min(chunk_, files.size() - at)), predictions);
+      predict_chunk(std::span(files).subspan(at, std::min(chunk_, files.size() - at)), shown,
+                    predictions, [&] { progress.count("predicting", ++done, files.size()); });
     }
     return predictions;
   }
 
  private:
-  void predict_chunk(std::span<const std::string> files, std::vector<Prediction>& predictions) {
-    ImageSet set;
-    std::vector<size_t> rows;  // where the answers go
-    for (const std::string& file : files) {
-      Prediction& prediction = predictions.emplace_back(Prediction{file, {}, {}});
-      try {
-        const auto pixels = read_image(file, source_, session_.experiment.data.fit);
-        set.pixels.insert(set.pixels.end(), pixels.begin(), pixels.end());
-        rows.push_back(predictions.size() - 1);
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::data) throw;
-        prediction.error = error.what();
+  void predict_chunk(std::span<const std::string> files, const std::vector<int64_t>& shown,
+                     std::vector<FilePrediction>& predictions,
+                     const std::function<void()>& one_done) {
+    const size_t first = predictions.size();
+    const ReadImages read = read_images(reader_, files, source_, session_.experiment.data.fit,
+                                        threads(), first, one_done);
+    for (size_t i = 0; i < files.size(); ++i) {
+      predictions.push_back({.file = files[i], .error = read.errors[i], .label = label(files[i])});
+    }
+    if (read.rows.empty()) return;
+    const std::vector<float> logits = executor_->logits(*pipeline_->prepare(read.images, false));
+    const size_t classes = logits.size() / read.rows.size();
+    for (size_t i = 0; i < read.rows.size(); ++i) {
+      const size_t place = first + read.rows[i];
+      predictions[place].classes =
+          most_probable(logits.data() + i * classes, classes, static_cast<size_t>(arguments_.top));
+      if (std::binary_search(shown.begin(), shown.end(), static_cast<int64_t>(place))) {
+        const auto* pixels = read.images.pixels.data() + i * source_.per_sample();
+        predictions[place].picture = shrunk(picture(pixels, source_), kGridSide);
       }
     }
-    if (rows.empty()) return;
-    set.shape = source_.with_batch(static_cast<int64_t>(rows.size()));
-    set.samples.assign(rows.begin(), rows.end());
-    const std::vector<float> logits = executor_->logits(*pipeline_->prepare(set, false));
-    const size_t classes = logits.size() / rows.size();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      predictions[rows[i]].classes =
-          most_probable(logits.data() + i * classes, classes, static_cast<size_t>(arguments_.top));
-    }
+  }
+
+  /// The class that the file's folder is named after.
+  int label(const std::string& file) const {
+    const size_t end = file.rfind('/');
+    if (end == std::string::npos || end == 0) return -1;
+    const size_t begin = file.rfind('/', end - 1) + 1;  // npos + 1 is 0
+    const auto found = label_of_.find(file.substr(begin, end - begin));
+    return found == label_of_.end() ? -1 : found->second;
   }
 
   const PredictArguments& arguments_;
   const Session& session_;
   Shape source_;
   std::unique_ptr<Pipeline> pipeline_;
-  size_t chunk_;
+  size_t chunk_ = 1;
+  std::map<std::string, int> label_of_;
+  ImageReader reader_;
   std::unique_ptr<Executor> executor_;
 };
 
-void print_json(const std::vector<Prediction>& predictions,
-                const std::vector<std::string>& classes) {
-  Array all;
-  for (const Prediction& prediction : predictions) {
-    Value row{Object{}};
-    row.set("image", prediction.file);
-    if (!prediction.error.empty()) {
-      row.set("error", prediction.error);
-    } else {
-      Array best;
-      for (const auto& [index, probability] : prediction.classes) {
-        Value entry{Object{}};
-        entry.set("class", classes[static_cast<size_t>(index)]);
-        entry.set("probability", probability);
-        best.push_back(std::move(entry));
-      }
-      row.set("classes", std::move(best));
-    }
-    all.push_back(std::move(row));
-  }
-  fmt::print("{}\n", to_json(Value(std::move(all))));
-}
-
-void print_table(const std::vector<Prediction>& predictions,
-                 const std::vector<std::string>& classes) {
-  Table table({{"image", Table::Align::left, true},
-               {"class", Table::Align::left, true},
-               {"probability", Table::Align::right}});
-  for (const Prediction& prediction : predictions) {
-    std::string file = prediction.file;
-    for (const auto& [index, probability] : prediction.classes) {
-      table.add(
-          {file, classes[static_cast<size_t>(index)], fmt::format("{:.1f} %", 100 * probability)});
-      file.clear();
-    }
-  }
-  fmt::print("{}", table.text());
-}
-
 int predict(PredictArguments& arguments) {
   const SavedRun saved = load_run(arguments.run);
-  const std::vector<std::string> files = list_images(arguments.images);
+  const std::vector<std::string> files = find_images(arguments.images);
   arguments.shared.file = saved.config;
   const Session session = open_session(arguments.shared);
-  const std::vector<Prediction> predictions =
-      Predictor(arguments, saved, session, files.size()).predict(files);
-  arguments.shared.json ? print_json(predictions, saved.classes)
-                        : print_table(predictions, saved.classes);
+  std::vector<int64_t> shown;
+  if (!arguments.grid.empty()) shown = spread(static_cast<int64_t>(files.size()), kGrid);
+  const std::vector<FilePrediction> predictions =
+      Predictor(arguments, saved, session, files.size()).predict(files, shown);
+  fmt::print("{}", arguments.shared.json ? predictions_json(predictions, saved.classes)
+                   : arguments.csv       ? predictions_csv(predictions, saved.classes)
+                                         : predictions_table(predictions, saved.classes));
   bool all_good = true;
-  for (const Prediction& prediction : predictions) {
+  for (const FilePrediction& prediction : predictions) {
     if (prediction.error.empty()) continue;
     all_good = false;
     print_error(prediction.error);
+  }
+  if (!arguments.grid.empty()) {
+    const std::vector<uint8_t> bytes =
+        png(predictions_grid(predictions, shown, saved.classes, arguments.run));
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    save_file(real_files(), arguments.grid, text, {.durable = false});
+    const bool table = !arguments.shared.json && !arguments.csv;
+    if (table) fmt::print("{}\n", printable(arguments.grid, false));
   }
   return static_cast<int>(all_good || arguments.shared.skip_bad ? ExitCode::ok : ExitCode::data);
 }
@@ -208,13 +168,19 @@ Action declare_predict(Arguments& arguments) {
                      .placeholder = "K",
                      .minimum = 1,
                      .maximum = 100000});
+  arguments.text("--grid", options->grid,
+                 {.doc = "PNG file to write: the images (at most 100) with their classes",
+                  .placeholder = "FILE"});
   arguments.flag("--noise", options->noise, {.doc = "Also run the stages that add noise"});
   arguments.flag("--skip-bad", options->shared.skip_bad,
                  {.doc = "Exit with 0 although some images cannot be read"});
   add_machine(arguments, options->shared);
   add_json(arguments, options->shared);
+  arguments.flag("--csv", options->csv, {.doc = "Print CSV", .excludes = "--json"});
+  arguments.flag("--quiet", options->quiet, {.doc = "Show no progress"});
   arguments.footer(
-      "Images are brought to the size of the run's data and preprocessed as the run did.");
+      "Images are brought to the size of the run's data and preprocessed as the run did. Where "
+      "they lie in folders named like the run's classes, the two are compared.");
   return [options] { return predict(*options); };
 }
 

@@ -29,6 +29,7 @@ Action declare_export(Arguments& arguments);
 Action declare_import(Arguments& arguments);
 Action declare_ls(Arguments& arguments);
 Action declare_report(Arguments& arguments);
+Action declare_preview(Arguments& arguments);
 Action declare_preprocess(Arguments& arguments);
 Action declare_forward(Arguments& arguments);
 Action declare_bench(Arguments& arguments);

@@ -2,18 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <mutex>
 
 #include "engine/core/file.h"
 #include "engine/data/image_cache.h"
-#include "engine/data/image_file.h"
+#include "engine/data/image_files.h"
 #include "engine/data/limits.h"
 #include "engine/data/sources.h"
 #include "engine/data/threads.h"
@@ -35,13 +33,6 @@ Folder open_folder(const std::string& path) {
              : "");
   }
   return folder;
-}
-
-bool is_image_name(const char* name) {
-  const char* dot = std::strrchr(name, '.');
-  return name[0] != '.' && dot &&
-         (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
-          strcasecmp(dot, ".png") == 0);
 }
 
 std::vector<ImageEntry> list_class(const std::string& split, const std::string& name,
@@ -127,22 +118,11 @@ void decode_split(const std::string& folder, const std::vector<ImageEntry>& entr
   const int64_t bytes = config.size.h * config.size.w * config.channels;
   allocate_pixels(set, {count, config.size.h, config.size.w, config.channels});
   std::vector<std::string> reasons(entries.size());
-  std::mutex mutex;
-  std::vector<std::unique_ptr<ImageDecoder>> spare;  // decoders keep their buffers
+  const Shape shape{1, config.size.h, config.size.w, config.channels};
+  ImageReader reader;
   on_threads(options.threads, count, 32, [&](int64_t i) {
-    std::unique_ptr<ImageDecoder> decoder;
-    {
-      const std::lock_guard lock(mutex);
-      if (!spare.empty()) {
-        decoder = std::move(spare.back());
-        spare.pop_back();
-      }
-    }
-    if (!decoder) decoder = std::make_unique<ImageDecoder>();
-    thread_local DecodedImage image;
     try {
-      decoder->read(folder + "/" + entries[i].name, config.channels, image);
-      fit_image(image, config.fit, config.size.h, config.size.w, &set.pixels[i * bytes]);
+      reader.read(folder + "/" + entries[i].name, shape, config.fit, &set.pixels[i * bytes]);
     } catch (const Error& error) {
       if (!options.skip_bad || error.code() != ExitCode::data) {
         fail(error.code(), "{}\n(--skip-bad goes on without unreadable images and lists them)",
@@ -150,8 +130,6 @@ void decode_split(const std::string& folder, const std::vector<ImageEntry>& entr
       }
       reasons[i] = error.what();
     }
-    const std::lock_guard lock(mutex);
-    spare.push_back(std::move(decoder));
   });
   int64_t kept = 0;
   for (int64_t i = 0; i < count; ++i) {

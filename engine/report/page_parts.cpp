@@ -1,31 +1,11 @@
 #include "engine/report/page_parts.h"
 
-// The assembler puts a file's bytes between two names.
-#define PAGE_PART(name, path)                 \
-  asm(".pushsection .rodata\n"                \
-      ".hidden engine_page_" #name            \
-      "\n"                                    \
-      ".hidden engine_page_" #name            \
-      "_end\n"                                \
-      ".global engine_page_" #name            \
-      "\n"                                    \
-      ".global engine_page_" #name            \
-      "_end\n"                                \
-      "engine_page_" #name                    \
-      ":\n"                                   \
-      ".incbin \"" path                       \
-      "\"\n"                                  \
-      "engine_page_" #name                    \
-      "_end:\n"                               \
-      ".byte 0\n"                             \
-      ".popsection\n");                       \
-  extern "C" const char engine_page_##name[]; \
-  extern "C" const char engine_page_##name##_end[];
+#include "engine/report/embedded_file.h"
 
-PAGE_PART(html, PAGE_HTML)
-PAGE_PART(style, PAGE_STYLE)
-PAGE_PART(script, PAGE_SCRIPT)
-PAGE_PART(chart, CHART_JS)
+EMBEDDED_FILE(page_html, PAGE_HTML)
+EMBEDDED_FILE(page_style, PAGE_STYLE)
+EMBEDDED_FILE(page_script, PAGE_SCRIPT)
+EMBEDDED_FILE(page_chart, CHART_JS)
 
 namespace engine::page_parts {
 

@@ -28,14 +28,9 @@ Array shape_array(const Shape& shape) {
 }
 
 StagePictures stage_pictures(const StageImages& stage) {
-  // Ordinary images are shown as they are; others from their smallest to their largest value.
-  const bool ordinary = stage.low >= 0 && stage.high <= 1;
-  const double low = ordinary ? 0 : stage.low, high = ordinary ? 1 : stage.high;
   StagePictures result{stage.name, {}};
-  for (int64_t i = 0; i < stage.shape.n; ++i) {
-    const float* image = stage.values.data() + i * stage.shape.per_sample();
-    result.images.push_back(shrunk(picture(image, stage.shape, low, high), kLongestSide));
-  }
+  for (size_t i = 0; i < static_cast<size_t>(stage.shape.n); ++i)
+    result.images.push_back(shrunk(stage_picture(stage, i), kLongestSide));
   return result;
 }
 
@@ -191,8 +186,9 @@ void RunFacts::loaded(const RunView& run, const Split& split) {
                   class_counts("test", split.test, classes)};
   const std::vector<int32_t> rows = rows_of_all_classes(split.train, classes, kStageSamples);
   Array stages;
-  for (const StageImages& stage : stage_images(run.experiment, run.registry, run.device,
-                                               split.train, rows, run.pipeline.statistics())) {
+  const std::vector<double> statistics = run.pipeline.statistics();
+  const StagedImages training{run.experiment, run.registry, run.device, split.train, statistics};
+  for (const StageImages& stage : stage_images(training, rows)) {
     stage_pictures_.push_back(stage_pictures(stage));
     stages.push_back(stage_value(stage, stage_pictures_.back()));
   }

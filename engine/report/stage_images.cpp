@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
-#include "engine/core/error.h"
 #include "engine/run/gathered.h"
 
 namespace engine {
@@ -23,83 +23,132 @@ ImageSet select(const ImageSet& from, const std::vector<int32_t>& rows) {
   return set;
 }
 
-void measure(StageImages& images) {
-  const auto count = static_cast<double>(images.values.size());
-  if (images.values.empty()) return;
-  const auto [low, high] = std::minmax_element(images.values.begin(), images.values.end());
-  images.low = *low;
-  images.high = *high;
-  images.mean = std::accumulate(images.values.begin(), images.values.end(), 0.0) / count;
-  double squares = 0;
-  for (const float value : images.values) squares += std::pow(value - images.mean, 2);
-  images.deviation = std::sqrt(squares / count);
-}
+constexpr size_t kChunk = 1000;  ///< images whose values are in memory at a time
 
-/// The first stages of an experiment, alone.
+/// Figures of values that come in parts (Chan, Golub and LeVeque 1979).
+class Figures {
+ public:
+  void add(const std::vector<float>& values) {
+    if (values.empty()) return;
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    low_ = std::min(low_, double{*low});
+    high_ = std::max(high_, double{*high});
+    const auto count = static_cast<double>(values.size());
+    const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+    double squares = 0;
+    for (const float value : values) squares += (value - mean) * (value - mean);
+    const double all = count_ + count, apart = mean - mean_;
+    squares_ += squares + apart * apart * count_ * count / all;
+    mean_ += apart * count / all;
+    count_ = all;
+  }
+  void put_into(StageFigures& stage) const {
+    if (count_ == 0) return;
+    stage.low = low_;
+    stage.high = high_;
+    stage.mean = mean_;
+    stage.deviation = std::sqrt(squares_ / count_);
+  }
+
+ private:
+  double count_ = 0, mean_ = 0, squares_ = 0;
+  double low_ = std::numeric_limits<double>::infinity(), high_ = -low_;
+};
+
+/// The first stages of an experiment, alone, over some images.
 class Beginning {
  public:
-  Beginning(const Experiment& experiment, const Registry& registry, Device& device, Shape image)
-      : experiment_(experiment), registry_(registry), device_(device), image_(image) {}
-
-  StageImages run(size_t stages, const ImageSet& images, const std::vector<int32_t>& rows,
-                  const std::vector<double>& statistics) const {
+  Beginning(const StagedImages& set, size_t stages, const ImageSet& images) : device_(set.device) {
+    Shape shape = images.shape.with_batch(1);
     PipelineSetup setup{.stages = {},
-                        .image = image_,
-                        .seed = static_cast<uint32_t>(experiment_.seed),
-                        .device = device_};
-    Shape shape = image_;
+                        .image = shape,
+                        .seed = static_cast<uint32_t>(set.experiment.seed),
+                        .device = set.device};
+    figures_ = {.name = "original", .op = "", .brief = "as it is read, 0 to 1"};
     size_t measured = 0;  // numbers: a mean and a deviation of each channel
     for (size_t i = 0; i < stages; ++i) {
-      const Stage& stage = *experiment_.preprocess[i];
+      const Stage& stage = *set.experiment.preprocess[i];
       if (stage.needs_statistics()) measured += 2 * static_cast<size_t>(shape.c);
       shape = stage.infer(shape);
       setup.stages.push_back(&stage);
+      figures_ = {.name = stage.name,
+                  .op = std::string(stage.type()),
+                  .brief = stage.brief(),
+                  .every_epoch = stage.when() == When::every_epoch,
+                  .left_out = stage.training_only() && !set.training};
     }
+    figures_.shape = shape;
     const PipelineFactory make =
-        device_.kind() == "cuda" ? registry_.cuda_pipeline : registry_.cpu_pipeline;
-    const auto pipeline = make(setup);
-    pipeline->set_statistics(std::span(statistics).first(std::min(measured, statistics.size())));
-    const auto set = pipeline->prepare(images, true);
-    StageImages result{.name = "original",
-                       .op = "",
-                       .brief = "as it is read, 0 to 1",
-                       .shape = shape.with_batch(static_cast<int64_t>(rows.size())),
-                       .values = gathered(device_, *pipeline, *set, rows)};
-    if (stages > 0) {
-      const Stage& last = *experiment_.preprocess[stages - 1];
-      result.name = last.name;
-      result.op = last.type();
-      result.brief = last.brief();
+        device_.kind() == "cuda" ? set.registry.cuda_pipeline : set.registry.cpu_pipeline;
+    pipeline_ = make(setup);
+    pipeline_->set_statistics(
+        std::span(set.statistics).first(std::min(measured, set.statistics.size())));
+    prepared_ = pipeline_->prepare(images, set.training);
+  }
+
+  StageImages images(const std::vector<int32_t>& rows) const {
+    StageImages result{figures_, gathered(device_, *pipeline_, *prepared_, rows)};
+    result.shape.n = static_cast<int64_t>(rows.size());
+    Figures figures;
+    figures.add(result.values);
+    figures.put_into(result);
+    return result;
+  }
+
+  StageFigures all() const {
+    StageFigures result = figures_;
+    result.shape.n = prepared_->count();
+    Figures figures;
+    for (int64_t at = 0; at < result.shape.n; at += kChunk) {
+      std::vector<int32_t> rows(std::min<size_t>(kChunk, static_cast<size_t>(result.shape.n - at)));
+      std::iota(rows.begin(), rows.end(), static_cast<int32_t>(at));
+      figures.add(gathered(device_, *pipeline_, *prepared_, rows));
     }
-    measure(result);
+    figures.put_into(result);
     return result;
   }
 
  private:
-  const Experiment& experiment_;
-  const Registry& registry_;
   Device& device_;
-  Shape image_;
+  StageFigures figures_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<PreparedSet> prepared_;
 };
 
 }  // namespace
 
-std::vector<StageImages> stage_images(const Experiment& experiment, const Registry& registry,
-                                      Device& device, const ImageSet& training,
-                                      const std::vector<int32_t>& rows,
-                                      const std::vector<double>& statistics) {
-  const Beginning beginning(experiment, registry, device, training.shape.with_batch(1));
-  const ImageSet few = select(training, rows);
+std::vector<StageImages> stage_images(const StagedImages& set, const std::vector<int32_t>& rows) {
+  const ImageSet few = select(set.images, rows);
   std::vector<int32_t> all_of_few(rows.size());
   std::iota(all_of_few.begin(), all_of_few.end(), 0);
+  const auto& stages = set.experiment.preprocess;
   std::vector<StageImages> result;
   bool mixes = false;
-  for (size_t stages = 0; stages <= experiment.preprocess.size(); ++stages) {
-    mixes |= stages > 0 && experiment.preprocess[stages - 1]->mixes_samples();
-    result.push_back(
-        beginning.run(stages, mixes ? training : few, mixes ? rows : all_of_few, statistics));
+  for (size_t count = 0; count <= stages.size(); ++count) {
+    mixes |= count > 0 && stages[count - 1]->mixes_samples();
+    const Beginning beginning(set, count, mixes ? set.images : few);
+    result.push_back(beginning.images(mixes ? rows : all_of_few));
   }
   return result;
+}
+
+std::vector<StageFigures> stage_figures(const StagedImages& set) {
+  std::vector<StageFigures> result;
+  for (size_t count = 0; count <= set.experiment.preprocess.size(); ++count) {
+    result.push_back(Beginning(set, count, set.images).all());
+  }
+  return result;
+}
+
+ShownRange shown_range(const StageFigures& stage) {
+  const bool ordinary = stage.low >= 0 && stage.high <= 1;
+  return ordinary ? ShownRange{} : ShownRange{stage.low, stage.high};
+}
+
+Picture stage_picture(const StageImages& stage, size_t image) {
+  const ShownRange range = shown_range(stage);
+  const auto per_sample = static_cast<size_t>(stage.shape.per_sample());
+  return picture(stage.values.data() + image * per_sample, stage.shape, range.black, range.white);
 }
 
 std::vector<int32_t> rows_of_all_classes(const ImageSet& images, size_t classes, size_t count) {

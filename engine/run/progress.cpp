@@ -16,6 +16,7 @@ namespace engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr size_t kShortestBar = 13, kLongestBar = 40;  // columns
 constexpr auto kRedraw = std::chrono::milliseconds(100);
 /// In a file, an epoch gets a line only when it takes longer than this, and at most two inside.
 constexpr auto kQuietTime = std::chrono::seconds(30);
@@ -36,6 +37,17 @@ std::string render_step(const StepReport& report) {
   return fmt::format("epoch {}/{}  {:.0f} %  loss {:.4f}  accuracy {:.4f}  {:.0f} images/s",
                      report.epoch, report.epochs, share, report.loss, report.accuracy,
                      report.images_per_second);
+}
+
+/// Head, a bar as wide as there is room for it, and percent with what comes behind.
+std::string bar_line(const std::string& head, const std::string& tail, double share, size_t room) {
+  std::string bar;
+  if (const size_t used = head.size() + tail.size(); room >= used + kShortestBar) {
+    const size_t inside = std::min(kLongestBar, room - used) - 3;
+    const size_t full = std::min(inside, static_cast<size_t>(share * static_cast<double>(inside)));
+    bar = "[" + std::string(full, '=') + std::string(inside - full, '.') + "] ";
+  }
+  return (head + bar + tail).substr(0, room);
 }
 
 /// Parts of a line, two spaces between, as far as they fit. rank: 0 is the first to get room.
@@ -122,19 +134,23 @@ std::string render_bar(const StepReport& report, int width) {
           : "",
       report.memory_bytes ? "  memory " + short_bytes(report.memory_bytes) : "",
   };
-  constexpr size_t kShortestBar = 13, kLongestBar = 40;
   std::string tail = percent;
   const size_t for_bar = room >= head.size() + tail.size() + kShortestBar + 12 ? kShortestBar : 0;
   for (const std::string& part : parts) {
     if (head.size() + tail.size() + part.size() + for_bar <= room) tail += part;
   }
-  std::string bar;
-  if (const size_t used = head.size() + tail.size(); room >= used + kShortestBar) {
-    const size_t inside = std::min(kLongestBar, room - used) - 3;
-    const size_t full = std::min(inside, static_cast<size_t>(share * static_cast<double>(inside)));
-    bar = "[" + std::string(full, '=') + std::string(inside - full, '.') + "] ";
-  }
-  return (head + bar + tail).substr(0, room);
+  return bar_line(head, tail, share, room);
+}
+
+std::string render_count(std::string_view what, uint64_t done, uint64_t total, double seconds_left,
+                         int width) {
+  const size_t room = static_cast<size_t>(std::max(width - 1, 0));
+  const double share = total ? static_cast<double>(done) / static_cast<double>(total) : 0;
+  std::string tail = fmt::format("{:3.0f} %", share * 100);
+  const std::string head = fmt::format("{} {}/{} ", what, done, total);
+  const std::string left = fmt::format("  {} left", render_duration(seconds_left));
+  if (seconds_left >= 0 && head.size() + tail.size() + left.size() <= room) tail += left;
+  return bar_line(head, tail, share, room);
 }
 
 struct Progress::Impl {
@@ -214,6 +230,9 @@ struct Progress::Impl {
   uint64_t step = 0;
   Clock::time_point last_draw{}, epoch_start = Clock::now(), last_line = Clock::now();
   int64_t line_epoch = 0;
+  std::string counted;  ///< what is counted
+  Clock::time_point count_start{};
+  uint64_t counted_before = 0, tenth = 0;
   int lines = 0;
   FileSystem* log_files = nullptr;
   int log_fd = -1;
@@ -264,6 +283,33 @@ void Progress::step(const StepReport& report) {
 void Progress::epoch(const EpochReport& report) {
   impl_->step = report.step;
   impl_->show(render_epoch(report), false, report.best, render_epoch(report, impl_->width()));
+}
+
+void Progress::count(std::string_view what, uint64_t done, uint64_t total) {
+  Impl& impl = *impl_;
+  const auto now = Clock::now();
+  if (impl.counted != what) {
+    impl.counted = what;
+    impl.count_start = impl.last_line = now;
+    impl.counted_before = done;
+    impl.tenth = 0;
+  }
+  if (impl.terminal) {
+    if (now - impl.last_draw < kRedraw) return;
+    impl.last_draw = now;
+    const double seconds = std::chrono::duration<double>(now - impl.count_start).count();
+    const auto since = static_cast<double>(done - impl.counted_before);
+    const double left =
+        since > 0 && seconds > 2 ? seconds / since * static_cast<double>(total - done) : -1;
+    impl.print("\r" + render_count(what, done, total, left, impl.width()) + "\x1b[K");
+    impl.drawn = true;
+    return;
+  }
+  const uint64_t tenth = total ? done * 10 / total : 0;
+  if (impl.options.quiet || tenth == impl.tenth || now - impl.last_line < kQuietTime) return;
+  impl.tenth = tenth;
+  impl.last_line = now;
+  impl.print(fmt::format("{} {} {}/{}\n", now_text(), what, done, total));
 }
 
 void Progress::doing(std::string_view what) {

@@ -58,6 +58,9 @@ class Progress {
   void epoch(const EpochReport& report);
   /// What the bar says while no step runs ("evaluating"); empty: nothing.
   void doing(std::string_view what);
+  /// Of a long job that is no training: done of total ("reading images 120/1,000"). A bar on a
+  /// terminal; elsewhere a line at a tenth of the job, at most every half minute.
+  void count(std::string_view what, uint64_t done, uint64_t total);
   /// Removes the bar.
   void finish();
 
@@ -68,6 +71,9 @@ class Progress {
 
 /// The bar for a width in columns, without colour and line feed; never longer than width - 1.
 std::string render_bar(const StepReport& report, int width);
+/// The same of a job that is counted; seconds_left < 0: not known yet.
+std::string render_count(std::string_view what, uint64_t done, uint64_t total, double seconds_left,
+                         int width);
 /// The permanent line of an epoch, whole.
 std::string render_epoch(const EpochReport& report);
 /// The same in a terminal's columns: shorter words, then less, where the whole does not fit.

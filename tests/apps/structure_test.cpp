@@ -53,6 +53,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& libraries()
       {"onnx/", {"engine/report/onnx_graph.cpp"}},
       {"tensorboard_event.pb.h", {"engine/report/tensorboard_events.cpp"}},
       {"openssl/", {"engine/data/", "engine/report/"}},
+      {"ft2build.h", {"engine/report/text_raster.cpp"}},
       {"cuda", {"engine/cuda/"}},
       {"cudnn", {"engine/cuda/"}},
       {"cublas", {"engine/cuda/"}},

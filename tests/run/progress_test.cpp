@@ -54,6 +54,18 @@ TEST(Bar, FitsEveryWidth) {
   }
 }
 
+TEST(Bar, OfACountFitsEveryWidth) {
+  for (int width = 1; width <= 300; ++width) {
+    for (const double left : {-1.0, 5.0, 4000.0, 1e12}) {
+      const std::string bar = render_count("predicting", 99'999, 100'000, left, width);
+      EXPECT_LT(bar.size(), static_cast<size_t>(width));
+    }
+  }
+  EXPECT_EQ(render_count("reading", 5, 20, 70, 60),
+            "reading 5/20 [======.....................]  25 %  1:10 left");
+  EXPECT_EQ(render_count("reading", 0, 0, -1, 30), "reading 0/0 [.........]   0 %");
+}
+
 TEST(Bar, ShowsWhatMattersWhereItFits) {
   StepReport report{.epoch = 3,
                     .epochs = 10,
@@ -195,6 +207,7 @@ TEST_F(ProgressOnATerminal, NothingWraps) {
       progress.doing("evaluating a rather long thing that does not fit into narrow terminals");
       terminal.resize(width);
       progress.step(some_step(random));
+      progress.count("predicting", 123'456, 1'000'000);
       progress.doing("t\xC3\xA4glich evaluating a rather long thing that does not fit \x1b[2J");
       progress.epoch(some_epoch(random));
       progress.line("this run goes into runs/noise-2 (there is an earlier one of that name)");
@@ -297,6 +310,20 @@ TEST(Progress, AFileGetsWholePlainLinesWithTimeAndStep) {
     start = end + 1;
   }
   EXPECT_EQ(read_text(folder / "log.txt"), text);
+}
+
+TEST(Progress, AQuickCountLeavesNoLineInAFile) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "err.txt";
+  const int fd = open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0644);
+  {
+    Progress progress({.fd = fd});
+    for (uint64_t done = 0; done <= 10'000; ++done) progress.count("reading", done, 10'000);
+    progress.line("the end");
+  }
+  close(fd);
+  const std::string text = read_text(path);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
 }
 
 TEST(Progress, QuietShowsWarningsOnlyButLogsEverything) {
