@@ -59,7 +59,10 @@ class Walker {
         at = element(*at, parts[i], list_kind());
         if (!at) return;
         path_ = join_path(path_, parts[i]);
-        if (last) *at = std::move(value);
+        if (last) {
+          *at = std::move(value);
+          return;
+        }
         continue;
       }
       if (!at->is(Value::Kind::object)) {

@@ -15,7 +15,7 @@ struct Words {
 
 /// Blocks first ... first + kLanes - 1: the rounds of philox4x32, with lanes innermost.
 inline void draw_words(RandomKey key, uint32_t first, DrawPlace place, Words& words) {
-  auto& [c0, c1, c2, c3] = words.word;
+  auto &c0 = words.word[0], &c1 = words.word[1], &c2 = words.word[2], &c3 = words.word[3];
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     c0[lane] = first + static_cast<uint32_t>(lane);
     c1[lane] = place.epoch;

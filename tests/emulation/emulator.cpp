@@ -190,7 +190,7 @@ cudaError_t refuse(cudaError_t error) {
 
 namespace emulated {
 cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
-                dim3 block, std::function<void()> thread) {
+                dim3 block, const std::function<void()>& thread) {
   return now_or_later(name, stream, [=] { run_now(name, function, grid, block, thread); });
 }
 
@@ -202,7 +202,8 @@ void expect_device_memory(const std::string& kernel, const void* argument) {
   }
 }
 
-cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work) {
+cudaError_t library_call(cudaStream_t stream, const std::string& name,
+                         const std::function<void()>& work) {
   return now_or_later(name, stream, [=] {
     const std::lock_guard lock(machine().mutex);
     ++machine().launches[name].count;

@@ -18,7 +18,7 @@ namespace emulated {
 /// called, function the kernel's address, thread() one thread's work. Throws std::runtime_error
 /// when threads wait at different barriers or for one that has ended.
 cudaError_t run(cudaStream_t stream, const std::string& name, const void* function, dim3 grid,
-                dim3 block, std::function<void()> thread);
+                dim3 block, const std::function<void()>& thread);
 
 /// Throws std::runtime_error when a kernel's argument is the address of memory that cudaMalloc has
 /// not given, which a GPU's kernel could not reach. (Of a struct nothing can be told: numbers and
@@ -27,7 +27,8 @@ void expect_device_memory(const std::string& kernel, const void* argument);
 
 /// Runs or records, as run() does, what a library would do on the stream: work(), as one launch of
 /// that name.
-cudaError_t library_call(cudaStream_t stream, const std::string& name, std::function<void()> work);
+cudaError_t library_call(cudaStream_t stream, const std::string& name,
+                         const std::function<void()>& work);
 
 /// Counts what a library does without the stream, such as making a plan.
 cudaError_t library_setup(const std::string& name);
