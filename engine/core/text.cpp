@@ -34,13 +34,16 @@ bool continues_character(char c) {
 std::string printable(std::string_view text, bool keep_lines) {
   std::string result;
   while (!text.empty()) {
-    const size_t skip = unwanted(text, keep_lines);
+    size_t length = unwanted(text, keep_lines);
     if (text.front() == '\t') {
       result += ' ';
+    } else if (length > 0) {
+      result += '?';
     } else {
-      result += skip ? '?' : text.front();
+      length = utf8_length(text, 0);
+      result += text.substr(0, length);
     }
-    text.remove_prefix(skip ? skip : 1);
+    text.remove_prefix(length);
   }
   return result;
 }

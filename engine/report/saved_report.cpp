@@ -17,7 +17,7 @@ namespace {
 /// The address of a run's report in a page that lies in a folder: each byte that means something in
 /// an address, a colon above all, is escaped.
 std::string link_to(const std::string& run, const std::string& place) {
-  const auto from = std::filesystem::absolute(place).lexically_normal();
+  const auto from = std::filesystem::absolute(place.empty() ? "." : place).lexically_normal();
   const auto to = std::filesystem::absolute(run + "/" + std::string(run_files::kReport));
   std::string link;
   for (const char c : to.lexically_normal().lexically_relative(from).string()) {

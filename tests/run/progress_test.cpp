@@ -63,7 +63,7 @@ TEST(Bar, OfACountFitsEveryWidth) {
   }
   EXPECT_EQ(render_count("reading", 5, 20, 70, 60),
             "reading 5/20 [======.....................]  25 %  1:10 left");
-  EXPECT_EQ(render_count("reading", 0, 0, -1, 30), "reading 0/0 [.........]   0 %");
+  EXPECT_EQ(render_count("reading", 0, 0, -1, 32), "reading 0/0 [...........]   0 %");
 }
 
 TEST(Bar, ShowsWhatMattersWhereItFits) {
