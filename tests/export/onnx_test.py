@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Exported models beside the engine: the official checker, and the answers of ONNX Runtime on 250 images (1,000
-in ./test --long) for every shipped experiment; unusual stages; the networks of tests/golden beside PyTorch's logits; docs/export.md's code. Ends
+"""Exported models beside the engine: the official checker, and the answers of ONNX Runtime on 1,000 images
+for every shipped experiment; unusual stages; the networks of tests/golden beside PyTorch's logits; docs/export.md's code. Ends
 with 77 where onnx or onnxruntime are missing.
 
     tests/export/onnx_test.py --engine build/release/bin/engine --golden-models build/release/bin/golden_models
@@ -8,7 +8,6 @@ with 77 where onnx or onnxruntime are missing.
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -27,7 +26,7 @@ try:
 except ImportError as error:
     skip(f"{error}; cmake/setup test fetches the packages into .deps/python")
 
-IMAGES = 1000 if os.environ.get("ENGINE_LONG_TESTS") else 250
+IMAGES = 1000
 LIMIT = 1e-4
 
 
