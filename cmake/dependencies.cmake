@@ -37,6 +37,7 @@ else()
     message(FATAL_ERROR "oneDNN 3 is missing: run cmake/setup (or ./run, which does)")
   endif()
 endif()
+find_package(Boost 1.74 REQUIRED)  # headers: Boost.Math
 if(ENGINE_TESTS)
   find_package(GTest REQUIRED)
   find_package(Boost 1.74 REQUIRED COMPONENTS context)
