@@ -7,6 +7,7 @@ namespace engine {
 std::span<const Verb> verbs() {
   static constexpr const char* kExperiments = "Experiments";
   static constexpr const char* kRuns = "Finished runs";
+  static constexpr const char* kSweeps = "Many experiments";
   static constexpr const char* kParts = "Single parts";
   static constexpr const char* kMachine = "Data and machine";
   static constexpr std::array kVerbs{
@@ -21,6 +22,7 @@ std::span<const Verb> verbs() {
       Verb{"config", kExperiments, "Print every value of an experiment and where it came from",
            declare_config},
       Verb{"schema", kExperiments, "Print the JSON Schema of experiment files", declare_schema},
+      Verb{"sweep", kSweeps, "Plan, run and compare many experiments from one file", declare_sweep},
       Verb{"ls", kRuns, "List runs with their state and test accuracy", declare_ls},
       Verb{"report", kRuns, "Compare runs in one HTML page", declare_report},
       Verb{"evaluate", kRuns, "Loss and accuracy of a run's best weights", declare_evaluate},

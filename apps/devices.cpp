@@ -50,6 +50,7 @@ Value as_json(const Gpus& gpus) {
     Value value{Object{}};
     value.set("device", fmt::format("cuda:{}", i));
     value.set("description", gpu.name);
+    value.set("uuid", gpu.uuid);
     value.set("compute_capability", gpu.compute_capability);
     value.set("memory", static_cast<int64_t>(gpu.memory));
     value.set("multiprocessors", gpu.multiprocessors);

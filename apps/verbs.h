@@ -24,6 +24,7 @@ Action declare_config(Arguments& arguments);
 Action declare_new(Arguments& arguments);
 Action declare_schema(Arguments& arguments);
 Action declare_evaluate(Arguments& arguments);
+Action declare_sweep(Arguments& arguments);
 Action declare_predict(Arguments& arguments);
 Action declare_export(Arguments& arguments);
 Action declare_import(Arguments& arguments);

@@ -27,6 +27,7 @@ constexpr std::string_view kArchitectures = ENGINE_CUDA_ARCHITECTURES;
 
 GpuInfo info_of(const cudaDeviceProp& properties) {
   GpuInfo gpu{.name = properties.name,
+              .uuid = uuid_text(properties),
               .compute_capability = fmt::format("{}.{}", properties.major, properties.minor),
               .memory = properties.totalGlobalMem,
               .multiprocessors = properties.multiProcessorCount};

@@ -16,6 +16,7 @@ namespace engine {
 
 struct GpuInfo {
   std::string name;
+  std::string uuid;                ///< "GPU-7d2c...", as CUDA_VISIBLE_DEVICES takes it
   std::string compute_capability;  ///< "9.0"
   size_t memory = 0;               ///< bytes
   int multiprocessors = 0;

@@ -11,6 +11,7 @@ namespace engine {
 /// What the process returns to its caller. Fixed: scripts and schedulers rely on these numbers.
 enum class ExitCode : int {
   ok = 0,
+  points_failed = 1,  ///< a sweep is done, but some of its points failed
   usage = 2,          ///< the command line
   experiment = 3,     ///< an experiment or sweep file, or shapes that do not fit together
   data = 4,           ///< images, labels, archives

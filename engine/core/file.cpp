@@ -41,6 +41,10 @@ int FileSystem::link(const std::string& from, const std::string& to) {
 int FileSystem::unlink(const std::string& path) {
   return ::unlink(path.c_str());
 }
+int FileSystem::touch(int fd) {
+  return ::futimens(fd, nullptr);
+}
+
 int FileSystem::mkdir(const std::string& path, int mode) {
   return ::mkdir(path.c_str(), static_cast<mode_t>(mode));
 }

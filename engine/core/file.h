@@ -31,6 +31,8 @@ class FileSystem {
   virtual int link(const std::string& from, const std::string& to);
   virtual int unlink(const std::string& path);
   virtual int mkdir(const std::string& path, int mode);
+  /// Sets an open file's time of change to now, by the clock of the file's own system (futimens).
+  virtual int touch(int fd);
   /// Bytes that this user can still write at path; -1 when the system does not say.
   virtual int64_t free_bytes(const std::string& path);
   /// A named moment inside a save ("state: renamed"). Does nothing; tests stop the process here.

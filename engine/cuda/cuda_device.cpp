@@ -64,10 +64,14 @@ std::string CudaDevice::description() const {
 }
 
 std::string CudaDevice::identity() const {
+  return uuid_text(properties_);
+}
+
+std::string uuid_text(const cudaDeviceProp& properties) {
   std::string text = "GPU-";
-  for (size_t i = 0; i < sizeof(properties_.uuid.bytes); ++i) {
+  for (size_t i = 0; i < sizeof(properties.uuid.bytes); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += fmt::format("{:02x}", static_cast<uint8_t>(properties_.uuid.bytes[i]));
+    text += fmt::format("{:02x}", static_cast<uint8_t>(properties.uuid.bytes[i]));
   }
   return text;
 }

@@ -25,6 +25,9 @@ class DeviceLibrary {
   virtual ~DeviceLibrary() = default;
 };
 
+/// "GPU-7d2c...", as CUDA_VISIBLE_DEVICES takes it.
+std::string uuid_text(const cudaDeviceProp& properties);
+
 /// One GPU with one stream, and side streams for what is queued between fork() and join(). All that
 /// kernels and copies do is in their stream's order; copies between host and device return when
 /// they are done, all else is only queued.

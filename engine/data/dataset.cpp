@@ -117,6 +117,19 @@ DatasetInfo inspect_dataset(const DataConfig& config, const DataOptions& options
   return {image, list_classes(image_folder_root(config, options.data_dir))};
 }
 
+int64_t count_training_images(const DataConfig& config, const DataOptions& options) {
+  check_config(config);
+  int64_t count = config.count;
+  if (config.source == DataConfig::Source::cifar10) {
+    constexpr int64_t kFiles = 5;
+    count = kFiles * Cifar10().records;
+  } else if (config.source == DataConfig::Source::image_folder) {
+    const std::string root = image_folder_root(config, options.data_dir);
+    count = static_cast<int64_t>(list_images(root, options.threads).train.size());
+  }
+  return config.limit > 0 ? std::min(count, config.limit) : count;
+}
+
 Dataset load_dataset(const DataConfig& config, const DataOptions& options, uint32_t seed) {
   check_config(config);
   if (config.source == DataConfig::Source::image_folder) return load_image_folder(config, options);

@@ -51,6 +51,9 @@ struct DatasetInfo {
 std::string resolve_data_dir(const std::string& option);
 /// What `check` needs: looks at no image. cifar10 and shapes need no files at all.
 DatasetInfo inspect_dataset(const DataConfig& config, const DataOptions& options);
+/// Training images before the split, without looking at any. Throws Error (data) when a folder is
+/// missing.
+int64_t count_training_images(const DataConfig& config, const DataOptions& options);
 /// Throws Error (data) with file, offset and reason.
 Dataset load_dataset(const DataConfig& config, const DataOptions& options, uint32_t seed);
 

@@ -63,8 +63,16 @@ struct Experiment {
   Value resolved;  ///< the whole file with extends and --set applied and defaults filled in
 };
 
+/// One value for one key of an experiment: "preprocess.noise.sigma", 0.1. The value's origin is
+/// where it was written.
+struct Setting {
+  std::string key;
+  Value value;
+};
+
 struct ExperimentOptions {
-  std::vector<std::string> set;  ///< "train.epochs=5"
+  std::vector<std::string> set;   ///< "train.epochs=5"
+  std::vector<Setting> settings;  ///< of another file; applied before set
 };
 
 /// Reads FILE (or text given as such, for tests), follows "extends", applies --set, checks every

@@ -26,6 +26,8 @@ Value load_merged(const std::string& file, const Registry& registry, Problems& p
 /// "train.epochs=5": path and JSON value (a word without quotes is a string).
 void apply_set(Value& root, const std::string& assignment, const Registry& registry,
                Problems& problems);
+void apply_setting(Value& root, const Setting& setting, const Registry& registry,
+                   Problems& problems);
 /// Puts override over base: objects deeply, null takes a key away, arrays are replaced; an object
 /// for "preprocess" addresses stages by name.
 void merge(Value& base, const Value& override, const std::string& path, const Registry& registry,

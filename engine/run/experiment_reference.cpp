@@ -1,56 +1,14 @@
-#include "engine/core/json.h"
+#include "engine/core/keys_document.h"
 #include "engine/run/experiment_parts.h"
 
 namespace engine {
 namespace {
 
-/// Text inside a table's cell.
-std::string cell(std::string_view text) {
-  std::string out;
-  for (char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
-  return out;
-}
-
-std::string value_text(const KeyDescription& key) {
-  if (!key.definition.empty()) return "see below";
-  if (!key.members.empty()) return "an object, see below";
-  return schema_text(key.schema);
-}
-
-std::string default_text(const KeyDescription& key) {
-  if (key.required) return "required";
-  if (key.default_value.is(Value::Kind::null)) return "";
-  const bool empty =
-      key.default_value.is(Value::Kind::string) && key.default_value.string().empty();
-  return empty ? "" : "`" + to_json(key.default_value, -1) + "`";
-}
-
-std::string table(const std::vector<KeyDescription>& keys) {
-  if (keys.empty()) return "No keys of its own.\n\n";
-  std::string out = "| key | value | default | meaning |\n|---|---|---|---|\n";
-  for (const KeyDescription& key : keys)
-    out += fmt::format("| `{}` | {} | {} | {} |\n", key.key, cell(value_text(key)),
-                       cell(default_text(key)), cell(key.doc));
-  return out + "\n";
-}
-
-/// A table, and one for each object inside it.
-void add_section(const std::string& path, const std::vector<KeyDescription>& keys,
-                 std::string& out) {
-  out += table(keys);
-  for (const KeyDescription& key : keys) {
-    if (key.members.empty()) continue;
-    const std::string inner = join_path(path, key.key);
-    out += fmt::format("### `{}`\n\n{}\n\n", inner, key.doc);
-    add_section(inner, key.members, out);
-  }
-}
-
 template <class Entry>
 void add_kinds(std::string_view key, const std::vector<Entry>& entries, std::string& out) {
   for (const Entry& entry : entries)
     out += fmt::format("#### `\"{}\": \"{}\"`\n\n{}\n\n{}", key, entry.name, entry.doc,
-                       table(describe(*entry.make())));
+                       key_table(describe(*entry.make())));
 }
 
 std::vector<OpEntry> public_ops(const Registry& registry) {
@@ -83,7 +41,7 @@ std::string limits_table() {
 
 std::string experiment_reference(const Registry& registry) {
   std::string out = "## Keys\n\n";
-  add_section("", describe_experiment(), out);
+  add_key_tables("", describe_experiment(), out);
   out +=
       "### `preprocess`\n\nAn array of stages. Each has `op`, and `name` (the op's when absent; "
       "unique).\n\n";

@@ -1,15 +1,12 @@
 #include <algorithm>
 
 #include "engine/core/json.h"
+#include "engine/core/keys_document.h"
 #include "engine/core/keys_schema.h"
 #include "engine/run/experiment_parts.h"
 
 namespace engine {
 namespace {
-
-Value reference(const std::string& definition) {
-  return Object{{"$ref", "#/definitions/" + definition, {}}};
-}
 
 /// "$c1" in a block's node.
 Value parameter_schema() {
@@ -21,57 +18,10 @@ Value name_schema() {
                 {"pattern", fmt::format("^[A-Za-z0-9_-]{{1,{}}}$", kLimits.name_bytes), {}}};
 }
 
-Value described(Value schema, std::string_view doc) {
-  schema.set("description", doc);
-  return schema;
-}
-
-Value string_list() {
-  return Object{{"type", "array", {}}, {"items", string_schema(), {}}, {"minItems", 1, {}}};
-}
-
-/// An object schema that takes these keys and no others.
-Value object_schema(std::string_view doc) {
-  Value schema = Object{};
-  schema.set("type", "object");
-  if (!doc.empty()) schema.set("description", doc);
-  schema.set("properties", Object{});
-  schema.set("additionalProperties", false);
-  return schema;
-}
-
-Value& properties(Value& schema) {
-  return *schema.find("properties");
-}
-
-void add_keys(Value& schema, const std::vector<KeyDescription>& keys, bool in_block,
-              bool with_required) {
-  Array required;
-  if (const Value* already = schema.find("required")) required = already->array();
-  for (const KeyDescription& key : keys) {
-    Value member = key.schema;
-    if (!key.definition.empty()) {
-      // draft-07 ignores what stands beside $ref, so the description goes around it.
-      member = Object{{"allOf", Array{reference(key.definition)}, {}}};
-      member.set("description", key.doc);
-    } else if (member.find("type") && !key.members.empty()) {
-      member = object_schema(key.doc);
-      add_keys(member, key.members, in_block, with_required);
-    } else {
-      if (in_block) member = any_of({std::move(member), parameter_schema()});
-      member.set("description", key.doc);
-      if (!key.default_value.is(Value::Kind::null)) member.set("default", key.default_value);
-    }
-    properties(schema).set(key.key, std::move(member));
-    if (key.required && with_required) required.emplace_back(key.key);
-  }
-  if (!required.empty()) schema.set("required", std::move(required));
-}
-
 /// An object whose kind is said by one key ("op": "noise").
 Value kind_schema(std::string_view key, std::string_view kind, std::string_view doc) {
   Value schema = object_schema(doc);
-  properties(schema).set(key, Object{{"const", kind, {}}});
+  schema_properties(schema).set(key, Object{{"const", kind, {}}});
   return schema;
 }
 
@@ -81,18 +31,19 @@ void require(Value& schema, std::string_view key) {
 
 Value any_definition(const std::vector<std::string>& definitions) {
   Array schemas;
-  for (const std::string& definition : definitions) schemas.push_back(reference(definition));
+  for (const std::string& definition : definitions) schemas.push_back(schema_reference(definition));
   return any_of(std::move(schemas));
 }
 
 void add_node_keys(Value& schema) {
-  properties(schema).set(
+  schema_properties(schema).set(
       "name", described(name_schema(), "Name of the node; the op's or block's name when absent."));
-  properties(schema).set("input", described(string_schema(),
-                                            "The node that this one reads; the one before when "
-                                            "absent. In a block \"$input\" is the block's input."));
-  properties(schema).set("inputs",
-                         described(string_list(), "The nodes that this one reads, in order."));
+  schema_properties(schema).set("input",
+                                described(string_schema(),
+                                          "The node that this one reads; the one before when "
+                                          "absent. In a block \"$input\" is the block's input."));
+  schema_properties(schema).set(
+      "inputs", described(string_list_schema(), "The nodes that this one reads, in order."));
 }
 
 /// Definitions of all ops, of nodes, and of blocks.
@@ -105,7 +56,8 @@ void add_network(Value& definitions, const Registry& registry) {
       Value schema = kind_schema("op", entry.name, entry.doc);
       require(schema, "op");
       add_node_keys(schema);
-      add_keys(schema, describe(*entry.make()), in_block, true);
+      add_keys(schema, describe(*entry.make()),
+               {.or_else = in_block ? parameter_schema() : Value(), .with_required = true});
       kinds.push_back(prefix + std::string(entry.name));
       definitions.set(kinds.back(), std::move(schema));
     }
@@ -115,39 +67,43 @@ void add_network(Value& definitions, const Registry& registry) {
   Value instance =
       object_schema("A block in the place of a node. The block's parameters are keys.");
   require(instance, "block");
-  properties(instance).set("block", described(string_schema(), "Name of a block of this network."));
+  schema_properties(instance).set("block",
+                                  described(string_schema(), "Name of a block of this network."));
   add_node_keys(instance);
   instance.set("additionalProperties", true);
   // Or "op" would be read as a parameter and every node would pass as an instance.
-  properties(instance).set("op", false);
+  schema_properties(instance).set("op", false);
   definitions.set("instance", std::move(instance));
 
   const auto list = [](const std::string& definition, std::string_view doc) {
     return Object{{"type", "array", {}},
                   {"description", doc, {}},
-                  {"items", reference(definition), {}},
+                  {"items", schema_reference(definition), {}},
                   {"minItems", 1, {}}};
   };
   Value block = object_schema("A part of a network that can be used several times.");
   require(block, "nodes");
-  properties(block).set("parameters", Object{{"type", "array", {}},
-                                             {"description",
-                                              "Names that nodes use as \"$name\" and that an "
-                                              "instance gives values.",
-                                              {}},
-                                             {"items", name_schema(), {}},
-                                             {"uniqueItems", true, {}}});
-  properties(block).set("nodes", list("block_node", "The last node's output is the block's."));
+  schema_properties(block).set("parameters",
+                               Object{{"type", "array", {}},
+                                      {"description",
+                                       "Names that nodes use as \"$name\" and that an "
+                                       "instance gives values.",
+                                       {}},
+                                      {"items", name_schema(), {}},
+                                      {"uniqueItems", true, {}}});
+  schema_properties(block).set("nodes",
+                               list("block_node", "The last node's output is the block's."));
   definitions.set("block", std::move(block));
 
   Value network = object_schema("The graph of ops.");
-  properties(network).set("blocks",
-                          Object{{"type", "object", {}},
-                                 {"description", "Blocks by name; blocks may use blocks.", {}},
-                                 {"additionalProperties", reference("block"), {}}});
-  properties(network).set("nodes", list("node",
-                                        "The last node's output is the network's: one value for "
-                                        "each class."));
+  schema_properties(network).set(
+      "blocks", Object{{"type", "object", {}},
+                       {"description", "Blocks by name; blocks may use blocks.", {}},
+                       {"additionalProperties", schema_reference("block"), {}}});
+  schema_properties(network).set("nodes",
+                                 list("node",
+                                      "The last node's output is the network's: one value for "
+                                      "each class."));
   definitions.set("network", std::move(network));
 }
 
@@ -156,14 +112,14 @@ void add_preprocess(Value& definitions, const Registry& registry) {
   for (const StageEntry& entry : registry.stages) {
     Value schema = kind_schema("op", entry.name, entry.doc);
     require(schema, "op");
-    properties(schema).set("name",
-                           described(name_schema(), "Name of the stage; the op's when absent."));
-    add_keys(schema, describe(*entry.make()), false, true);
+    schema_properties(schema).set(
+        "name", described(name_schema(), "Name of the stage; the op's when absent."));
+    add_keys(schema, describe(*entry.make()), {.with_required = true});
     kinds.push_back("stage_" + std::string(entry.name));
     definitions.set(kinds.back(), std::move(schema));
   }
   definitions.set("stage", any_definition(kinds));
-  const Value stages = Object{{"type", "array", {}}, {"items", reference("stage"), {}}};
+  const Value stages = Object{{"type", "array", {}}, {"items", schema_reference("stage"), {}}};
   const Value by_name =
       Object{{"type", "object", {}},
              {"description", "In a file with \"extends\": changes of stages, by name.", {}},
@@ -176,30 +132,23 @@ void add_optimizer(Value& definitions, const Registry& registry) {
   for (const OptimizerEntry& entry : registry.optimizers) {
     Value schema = kind_schema("type", entry.name, entry.doc);
     // "type" may come from the file that is extended.
-    add_keys(schema, describe(*entry.make()), false, false);
+    add_keys(schema, describe(*entry.make()));
     kinds.push_back("optimizer_" + std::string(entry.name));
     definitions.set(kinds.back(), std::move(schema));
   }
   definitions.set("optimizer", any_definition(kinds));
 }
 
-template <class Kind>
-std::vector<KeyDescription> describe_kind(Kind& kind) {
-  DescribeKeys keys;
-  kind.keys(keys);
-  return std::move(keys.keys);
-}
-
 }  // namespace
 
 std::vector<KeyDescription> describe(Op& op) {
-  return describe_kind(op);
+  return describe_keys(op);
 }
 std::vector<KeyDescription> describe(Stage& stage) {
-  return describe_kind(stage);
+  return describe_keys(stage);
 }
 std::vector<KeyDescription> describe(Optimizer& optimizer) {
-  return describe_kind(optimizer);
+  return describe_keys(optimizer);
 }
 
 std::vector<KeyDescription> describe_experiment() {
@@ -219,7 +168,7 @@ Value experiment_schema(const Registry& registry) {
   schema.set("type", "object");
   schema.set("properties", Object{});
   schema.set("additionalProperties", false);
-  add_keys(schema, describe_experiment(), false, false);
+  add_keys(schema, describe_experiment());
   // A file stands for itself or changes another one.
   const auto needs = [](Array keys) { return Object{{"required", std::move(keys), {}}}; };
   schema.set("anyOf", Array{needs({"extends"}), needs({"data", "network"})});

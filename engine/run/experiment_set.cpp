@@ -129,6 +129,14 @@ class Walker {
 
 }  // namespace
 
+void apply_setting(Value& root, const Setting& setting, const Registry& registry,
+                   Problems& problems) {
+  Value value = setting.value;
+  const Origin origin = value.origin;
+  set_origin(value, origin);
+  Walker(registry, origin, problems).assign(root, split(setting.key), std::move(value));
+}
+
 void apply_set(Value& root, const std::string& assignment, const Registry& registry,
                Problems& problems) {
   const size_t equals = assignment.find('=');

@@ -207,7 +207,8 @@ struct Progress::Impl {
     for (size_t start = 0; start <= clean.size();) {
       const size_t end = std::min(clean.find('\n', start), clean.size());
       const std::string line = clean.substr(start, end - start);
-      plain += fmt::format("{} step {}: {}\n", now_text(), step, line);
+      plain += options.steps ? fmt::format("{} step {}: {}\n", now_text(), step, line)
+                             : fmt::format("{} {}\n", now_text(), line);
       if (on_terminal.empty()) {
         for (const std::string& part : folded_to(line, columns))
           folded += (folded.empty() ? "" : "\n") + part;

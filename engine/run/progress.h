@@ -37,6 +37,7 @@ struct EpochReport {
 struct ProgressOptions {
   int fd = 2;          ///< standard error
   bool quiet = false;  ///< errors only
+  bool steps = true;   ///< lines in files say the step, too
 };
 
 /// Bar or lines, chosen by what fd is. On a terminal the bar adapts to the width and is drawn at

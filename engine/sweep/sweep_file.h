@@ -10,15 +10,9 @@
 #include "engine/core/keys.h"
 #include "engine/core/problems.h"
 #include "engine/core/value.h"
+#include "engine/run/experiment.h"
 
 namespace engine {
-
-/// One value for one key of an experiment: "preprocess.noise.sigma", 0.1. The value's origin is
-/// where it was written.
-struct Setting {
-  std::string key;
-  Value value;
-};
 
 /// A key of the grid with all its values.
 struct Factor {

@@ -1,0 +1,115 @@
+#include "apps/slots.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+#include "engine/core/json.h"
+#include "engine/cpu/cpu_device.h"
+#include "engine/sweep/child_process.h"
+
+namespace engine {
+namespace {
+
+std::vector<int> cores_of_this_process() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(static_cast<size_t>(core), &set)) cores.push_back(core);
+  return cores;
+}
+
+std::vector<Slot> cpu_slots(const SlotOptions& options) {
+  const std::vector<int> all = cores_of_this_process();
+  const int64_t jobs = options.jobs > 0 ? options.jobs : options.concurrency;
+  // A container may grant less time than it shows cores.
+  const auto usable = std::min<int64_t>(usable_cores(), static_cast<int64_t>(all.size()));
+  const int64_t each = std::max<int64_t>(options.threads > 0 ? options.threads : usable / jobs, 1);
+  std::vector<Slot> slots;
+  for (int64_t job = 0; job < jobs; ++job) {
+    Slot slot{.name = fmt::format("job {}", job)};
+    // One job has what this process has; shares that do not fit are left to the system.
+    if (jobs > 1 && each <= static_cast<int64_t>(all.size())) {
+      for (int64_t i = 0; i < each; ++i)
+        slot.cores.push_back(
+            all[static_cast<size_t>((job * each + i) % static_cast<int64_t>(all.size()))]);
+    }
+    slot.words = {"--device", "cpu"};
+    slots.push_back(std::move(slot));
+  }
+  return slots;
+}
+
+struct FoundGpu {
+  std::string uuid, why_not;
+};
+
+/// Asked of a process of its own: one that has opened CUDA holds memory on every GPU.
+std::vector<FoundGpu> find_gpus(const SlotOptions& options, std::string& why_none) {
+  const ProgramOutput output = run_program({options.program, "devices", "--json"});
+  if (!output.end.ok())
+    fail(ExitCode::device, "engine devices ended with exit code {}: {}", output.end.code,
+         output.err);
+  const Value document = parse_json_or_throw(output.out, "engine devices", ExitCode::internal);
+  const auto text = [](const Value& value, std::string_view key) {
+    const Value* found = value.find(key);
+    return found && found->is(Value::Kind::string) ? found->string() : std::string();
+  };
+  why_none = text(document, "no_cuda_because");
+  std::vector<FoundGpu> gpus;
+  for (const Value& device : document.find("devices")->array()) {
+    if (text(device, "device").starts_with("cuda:"))
+      gpus.push_back({text(device, "uuid"), text(device, "not_used_because")});
+  }
+  return gpus;
+}
+
+/// The GPUs that --device names, without those that cannot be used.
+std::vector<FoundGpu> chosen_gpus(const SlotOptions& options) {
+  std::string why_none;
+  std::vector<FoundGpu> gpus = find_gpus(options, why_none);
+  const bool asked = options.device != "auto";
+  if (const size_t colon = options.device.find(':'); colon != std::string::npos) {
+    const size_t ordinal = static_cast<size_t>(std::stoul(options.device.substr(colon + 1)));
+    if (ordinal >= gpus.size())
+      fail(ExitCode::device, "--device {}: this machine has {} GPUs{}", options.device, gpus.size(),
+           why_none.empty() ? "" : " (" + why_none + ")");
+    gpus = {gpus[ordinal]};
+  }
+  std::string why_not = why_none;
+  for (const FoundGpu& gpu : gpus)
+    if (!gpu.why_not.empty()) why_not = gpu.why_not;
+  std::erase_if(gpus, [](const FoundGpu& gpu) { return !gpu.why_not.empty(); });
+  if (asked && gpus.empty())
+    fail(ExitCode::device, "--device {}: no GPU can be used: {}", options.device, why_not);
+  return gpus;
+}
+
+}  // namespace
+
+std::vector<Slot> make_slots(const SlotOptions& options) {
+  const std::string& device = options.device;
+  const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() < 10 &&
+                        device.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (device != "auto" && device != "cpu" && device != "cuda" && !numbered)
+    fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", device);
+  if (device == "cpu") return cpu_slots(options);
+  const std::vector<FoundGpu> gpus = chosen_gpus(options);
+  if (gpus.empty()) return cpu_slots(options);
+  std::vector<Slot> slots;
+  for (int64_t round = 0; round < options.per_gpu; ++round) {
+    for (const FoundGpu& gpu : gpus) {
+      slots.push_back({.name = gpu.uuid,
+                       .environment = {{"CUDA_VISIBLE_DEVICES", gpu.uuid}},
+                       .words = {"--device", "cuda"}});
+    }
+  }
+  if (options.jobs > 0 && options.jobs < static_cast<int64_t>(slots.size()))
+    slots.resize(static_cast<size_t>(options.jobs));
+  return slots;
+}
+
+}  // namespace engine

@@ -1,0 +1,27 @@
+#pragma once
+
+// Which places a sweep's runs have on this machine.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/sweep/runner.h"
+
+namespace engine {
+
+struct SlotOptions {
+  std::string program;      ///< the engine: it is asked for its devices
+  std::string device;       ///< --device
+  int64_t threads = 0;      ///< --threads; 0: all cores of the slot
+  int64_t jobs = 0;         ///< --jobs; 0: not given
+  int64_t concurrency = 1;  ///< on the CPU, where jobs is not given
+  int64_t per_gpu = 1;
+};
+
+/// GPUs that can be used: per_gpu slots on each, the GPUs in turn, by UUID. Without any, or with
+/// --device cpu: slots that divide the cores of this process evenly; more slots than cores share
+/// them. Throws Error (device) when a GPU that is asked for cannot be had.
+std::vector<Slot> make_slots(const SlotOptions& options);
+
+}  // namespace engine

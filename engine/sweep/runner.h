@@ -1,0 +1,53 @@
+#pragma once
+
+// Does the points of a sweep: claims one, runs it as a process, writes how it ended, takes the
+// next.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/run/progress.h"
+#include "engine/sweep/store.h"
+
+namespace engine {
+
+/// A place where one point at a time can run.
+struct Slot {
+  std::string name;                                ///< "cores 0-3", "GPU-7d2c..."
+  std::vector<int> cores;                          ///< that its runs may use; empty: all
+  std::map<std::string, std::string> environment;  ///< added for its runs
+  std::vector<std::string> words;                  ///< added to their command lines
+};
+
+/// A part of the points: those with an index in [index * points / count, (index + 1) * points /
+/// count).
+struct Shard {
+  int64_t index = 0, count = 1;
+};
+/// "0/8". Throws Error (usage).
+Shard parse_shard(const std::string& text);
+
+struct SweepRunOptions {
+  std::string program;             ///< the engine
+  std::vector<std::string> words;  ///< added to each command line: --data-dir and such
+  std::vector<Slot> slots;
+  Shard shard;
+  bool retry_failed = false;
+};
+
+/// Of the points of the shard.
+struct SweepOutcome {
+  size_t done = 0, failed = 0, skipped = 0;
+  size_t elsewhere = 0;  ///< somebody else works on them
+  size_t left = 0;       ///< not begun, or stopped
+  bool stopped = false;  ///< a signal came
+};
+
+/// A point that needs another one waits for it while somebody works on it, and does it first where
+/// nobody does, also one of another shard. A signal stops the runs with checkpoints. Throws Error.
+SweepOutcome run_sweep(const Sweep& sweep, const SweepStore& store, FileSystem& files,
+                       const SweepRunOptions& options, Progress& progress);
+
+}  // namespace engine

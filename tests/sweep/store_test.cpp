@@ -1,0 +1,205 @@
+// Claims and records: what several processes that share a folder may rely on.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "engine/core/json.h"
+#include "engine/sweep/store.h"
+#include "engine/sweep/this_process.h"
+#include "tests/sweep/sweep_files.h"
+
+namespace engine::test {
+namespace {
+
+class Store : public testing::Test {
+ protected:
+  Store()
+      : sweep_(files_.expand(R"({ "base": "small.json", "seeds": [1, 2] })")),
+        store_(real_files(), files_.path("out")) {
+    store_.begin(sweep_);
+  }
+
+  const SweepPoint& point() const { return sweep_.points[0]; }
+
+  Record record(Record::State state = Record::State::done) const {
+    return {.state = state, .identity = point().identity, .folder = point().folder};
+  }
+
+  std::string claim_file(int attempt) const {
+    return store_ / fmt::format("claims/{}.{}", point().identity, attempt);
+  }
+
+  /// A claim as another machine would have written it, so many seconds ago.
+  void write_foreign_claim(int attempt, double age) const {
+    std::ofstream(claim_file(attempt))
+        << R"({ "host": "elsewhere", "system": "another", "holder": 1, "begun": 1, "step": 0 })";
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const double seconds = std::chrono::duration<double>(now).count() - age;
+    const timespec time{static_cast<time_t>(seconds), 0};
+    const timespec times[] = {time, time};
+    ASSERT_EQ(::utimensat(AT_FDCWD, claim_file(attempt).c_str(), times, 0), 0);
+  }
+
+  SweepFiles files_;
+  Sweep sweep_;
+  SweepStore store_;
+};
+
+TEST_F(Store, OnlyOneClaimsAndTheHolderIsAlive) {
+  const auto claim = store_.claim(point());
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->attempt(), 1);
+  EXPECT_FALSE(store_.claim(point()));
+  EXPECT_TRUE(store_.claim(sweep_.points[1])) << "another point is free";
+  EXPECT_TRUE(store_.claim_state(point())->alive);
+  EXPECT_TRUE(store_.touch(*claim));
+}
+
+TEST_F(Store, OfManyProcessesExactlyOneClaims) {
+  constexpr int kProcesses = 16, kRounds = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    const Sweep sweep = files_.expand(
+        fmt::format(R"({{ "base": "small.json", "seeds": [{}] }})", 1000 + round));
+    int start[2];
+    ASSERT_EQ(::pipe(start), 0);
+    std::vector<pid_t> children;
+    for (int i = 0; i < kProcesses; ++i) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        ::close(start[1]);
+        char byte = 0;
+        [[maybe_unused]] const auto got = ::read(start[0], &byte, 1);  // all begin at once
+        const SweepStore store(real_files(), files_.path("out"));
+        const bool claimed = store.claim(sweep.points[0]).has_value();
+        ::_exit(claimed ? 1 : 0);
+      }
+      children.push_back(child);
+    }
+    ::close(start[0]);
+    ::close(start[1]);
+    int claimed = 0;
+    for (const pid_t child : children) {
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      ASSERT_TRUE(WIFEXITED(status));
+      claimed += WEXITSTATUS(status);
+    }
+    // The holder may have ended before another looked: then that one may take over, but it makes
+    // another attempt. So the number of attempts is the number of claims.
+    EXPECT_GE(claimed, 1);
+    const auto state = store_.claim_state(sweep.points[0]);
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->attempt, claimed);
+  }
+}
+
+TEST_F(Store, ADeadHolderIsReplacedAtOnce) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // this_process() is remembered from the parent; a real holder is its own.
+    ::_exit(store_.claim(point()) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(WEXITSTATUS(status), 0);
+  // Its file, but with the dead child as the holder.
+  Value value = parse_json_or_throw(read_text(claim_file(1)), "claim", ExitCode::storage);
+  value.set("holder", static_cast<int64_t>(child));
+  std::ofstream(claim_file(1)) << to_json(value);
+  const auto state = store_.claim_state(point());
+  ASSERT_TRUE(state);
+  EXPECT_FALSE(state->alive);
+  EXPECT_EQ(state->deaths, 1);
+  EXPECT_EQ(store_.claim(point())->attempt(), 2);
+}
+
+TEST_F(Store, AProcessIdThatIsUsedAgainIsNotTheHolder) {
+  ASSERT_TRUE(store_.claim(point()));
+  Value value = parse_json_or_throw(read_text(claim_file(1)), "claim", ExitCode::storage);
+  value.set("begun", value.find("begun")->integer() - 1);
+  std::ofstream(claim_file(1)) << to_json(value);
+  EXPECT_FALSE(store_.claim_state(point())->alive);
+}
+
+TEST_F(Store, OfAnotherMachineTheHeartbeatCounts) {
+  write_foreign_claim(1, kStaleSeconds - 20);
+  EXPECT_TRUE(store_.claim_state(point())->alive);
+  EXPECT_FALSE(store_.claim(point()));
+  write_foreign_claim(1, kStaleSeconds + 5);
+  EXPECT_FALSE(store_.claim_state(point())->alive);
+  EXPECT_EQ(store_.claim(point())->attempt(), 2);
+}
+
+TEST_F(Store, WhoWasTakenForDeadIsTold) {
+  const auto claim = store_.claim(point());
+  ASSERT_TRUE(store_.touch(*claim));
+  write_foreign_claim(2, 0);
+  EXPECT_FALSE(store_.touch(*claim));
+}
+
+TEST_F(Store, ADamagedClaimIsAClaimUntilItIsOld) {
+  write_foreign_claim(1, 0);
+  std::ofstream(claim_file(1)) << "{ \"host";
+  EXPECT_TRUE(store_.claim_state(point())->alive);
+}
+
+TEST_F(Store, ReleasedAndDiedAreNotAlive) {
+  store_.release(*store_.claim(point()));
+  EXPECT_TRUE(store_.claim_state(point())->released);
+  EXPECT_EQ(store_.claim_state(point())->deaths, 0);
+  store_.died(*store_.claim(point()));
+  store_.died(*store_.claim(point()));
+  EXPECT_EQ(store_.claim_state(point())->attempt, 3);
+  EXPECT_EQ(store_.claim_state(point())->deaths, 2) << "since the one that was released";
+}
+
+TEST_F(Store, DeathsAreForgottenWhenTheRunGotFurther) {
+  store_.died(*store_.claim(point()));
+  ASSERT_EQ(store_.claim_state(point())->deaths, 1);
+  make_folders(real_files(), store_.run_folder(point()));
+  std::ofstream(store_.run_folder(point()) + "/status.json") << R"({ "step": 12 })";
+  EXPECT_EQ(store_.claim_state(point())->deaths, 0);
+}
+
+TEST_F(Store, ARecordEndsAPointForEverybody) {
+  ASSERT_TRUE(store_.claim(point()));
+  store_.save(record());
+  EXPECT_FALSE(store_.claim_state(point())) << "claims are gone";
+  EXPECT_FALSE(store_.claim(point()));
+  EXPECT_FALSE(store_.claim_state(point())) << "nothing is left of the attempt to claim it";
+  ASSERT_TRUE(store_.record(point()));
+  EXPECT_EQ(store_.record(point())->state, Record::State::done);
+  store_.forget(point());
+  EXPECT_TRUE(store_.claim(point()));
+}
+
+TEST_F(Store, ADamagedRecordIsNamed) {
+  store_.save(record());
+  const std::string path = store_ / ("records/" + point().identity + ".json");
+  std::ofstream(path) << "{ \"state\": 3 }";
+  try {
+    store_.record(point());
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::storage);
+    EXPECT_NE(std::string(error.what()).find(path), std::string::npos) << error.what();
+  }
+}
+
+TEST(ThisProcess, IsAliveAndOthersAreNot) {
+  EXPECT_EQ(is_alive(this_process()), true);
+  ProcessPlace other = this_process();
+  other.begun -= 1;
+  EXPECT_EQ(is_alive(other), false);
+  other = this_process();
+  other.system = "another boot";
+  EXPECT_EQ(is_alive(other), std::nullopt);
+}
+
+}  // namespace
+}  // namespace engine::test
