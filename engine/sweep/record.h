@@ -12,7 +12,8 @@
 
 namespace engine {
 
-/// A network under one configuration's preprocessing.
+/// A network under one configuration's preprocessing. Accuracies are shares of 1; what is NaN was
+/// not measured (no validation images, say).
 struct MatrixCell {
   std::string with;  ///< the configuration's name
   double accuracy = std::numeric_limits<double>::quiet_NaN();
@@ -37,8 +38,11 @@ struct Record {
   std::vector<MatrixCell> matrix;
 };
 
+/// Numbers read back bit for bit; NaN and infinities are null, and NaN again when read. Members
+/// under "done" are there only for points that are.
 Value record_value(const Record& record);
-/// Throws Error (storage) that names the file when it is not what record_value writes.
+/// Throws Error (storage) that names the file and the place when it is not what record_value
+/// writes. Members that it does not know are left alone.
 Record read_record(const Value& value, const std::string& path);
 
 }  // namespace engine

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/sweep/record.h"
@@ -20,6 +21,10 @@ struct PointResult {
   bool running = false;
 };
 
+enum class PointState { waiting, running, done, failed, skipped };
+PointState state_of(const PointResult& point);
+std::string_view state_name(PointState state);  ///< "waiting", "running" ...
+
 struct ConfigurationResult {
   size_t configuration = 0;  ///< index
   std::vector<PointResult> points;
@@ -29,7 +34,7 @@ struct ConfigurationResult {
   /// Test accuracy minus the baseline's, over the seeds that both have; none for the baseline.
   std::optional<PairedDifference> difference;
   double corrected_p = 0;  ///< after Holm, over all comparisons of the sweep; NaN: none
-  double seconds = 0;      ///< mean of a point
+  double seconds = 0;      ///< mean of a point that is done; NaN: none
 };
 
 /// Of one value of one factor: over all configurations and seeds that have it.
@@ -40,13 +45,14 @@ struct FactorLevel {
 struct FactorEffect {
   std::string key, name;  ///< "preprocess.noise.sigma", "sigma"
   std::vector<FactorLevel> levels;
-  size_t best = 0;  ///< index of the level of highest mean accuracy
+  size_t best = 0;  ///< index of the level of highest mean accuracy; its count is 0: none yet
 };
 
 /// trained[i] x evaluated[j]: mean test accuracy over seeds.
 struct TrainedEvaluated {
-  std::vector<size_t> configurations;            ///< of both rows and columns, indices
-  std::vector<std::vector<MeanInterval>> cells;  ///< count 0: none yet, or it does not fit
+  std::vector<size_t> configurations;             ///< of both rows and columns, indices
+  std::vector<std::vector<MeanInterval>> cells;   ///< count 0: none yet, or it does not fit
+  std::vector<std::vector<std::string>> reasons;  ///< of cells without numbers; empty: none yet
 };
 
 struct SweepResults {
@@ -56,14 +62,30 @@ struct SweepResults {
   std::vector<FactorEffect> effects;  ///< one for each key of the grid or of random
   std::optional<TrainedEvaluated> matrix;
   size_t baseline = 0;
+  size_t comparisons = 0;  ///< with a p-value: as many as the corrected ones are corrected for
 };
 
-/// points: one for each of sweep.points, in order. The sweep must outlive the result.
+/// points: one for each of sweep.points, in order. The sweep must outlive the result. Accuracies
+/// that are not finite count as missing. The matrix is there when the sweep asks for it or a record
+/// has one; a network under its own preprocessing is its test, if the record does not say.
 SweepResults gather_results(const Sweep& sweep, std::vector<PointResult> points, size_t baseline);
 
-/// "noise costs 5.1 points of accuracy (95 % interval 4.6 to 5.6, 10 seeds, p < 0.001)", "smooth
-/// makes no difference that 3 seeds can show (-0.2 points, 95 % interval -1.4 to 1.0)". Empty
-/// while there is nothing to compare.
+/// Test accuracies of the points that are done, in their order; only finite ones.
+std::vector<double> test_accuracies(const ConfigurationResult& result);
+/// Index of the configuration of the highest mean test accuracy; none: nothing is done yet.
+std::optional<size_t> best_configuration(const SweepResults& results);
+
+/// For each key its shortest part, from a dot to the end, that no other key ends with: "sigma", or
+/// "noise.sigma" and "smooth.sigma".
+std::vector<std::string> factor_names(const std::vector<std::string>& keys);
+
+/// Whether the interval of the difference leaves out 0 and the corrected p is below 0.05.
+bool shows_difference(const ConfigurationResult& result);
+
+/// "noise costs 5.1 points of test accuracy (95 % interval 4.6 to 5.6, 10 seeds, p < 0.001)",
+/// "smooth makes no difference that 3 seeds can show (-0.2 points of test accuracy, 95 % interval
+/// -1.4 to 1.0, p = 0.61)". A point is a hundredth; p is the corrected one. Empty while there is
+/// nothing to compare.
 std::string difference_sentence(const SweepResults& results, const ConfigurationResult& result);
 
 }  // namespace engine

@@ -4,7 +4,6 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace engine {
 namespace {
@@ -18,7 +17,10 @@ MeanInterval mean_interval(std::span<const double> values) {
   MeanInterval result{values.size(), kNone, kNone, kNone, kNone};
   if (values.empty()) return result;
   const auto count = static_cast<double>(values.size());
-  result.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  // From the first value on, so that the mean of equal values is that value and not one beside it.
+  double shifts = 0;
+  for (const double value : values) shifts += value - values.front();
+  result.mean = values.front() + shifts / count;
   if (values.size() < 2) return result;
   double squares = 0;
   for (const double value : values) squares += (value - result.mean) * (value - result.mean);

@@ -43,7 +43,8 @@
     }
     for (const link of all("a")) {
       const place = link.getAttribute("href") || "";
-      if (/^([\w.~%-]+\/)+report\.html$/.test(place)) continue;  // the report of a run that is compared
+      // The report of a run that is compared, the log of a point that failed.
+      if (/^([\w.~%-]+\/)+(report\.html|[\w.~%-]+\.log)$/.test(place)) continue;
       if (!/^#/.test(place) || !document.querySelector(place)) say("link to nowhere", link);
     }
     if (all("[style]").some((element) => element.closest("noscript"))) say("style attribute in markup");
