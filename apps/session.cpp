@@ -24,7 +24,12 @@ Environment this_environment(const Machine& machine) {
 }
 
 std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image, bool leave_out_noise) {
-  PipelineSetup setup{.stages = stages_of(session.experiment, leave_out_noise),
+  return make_pipeline(session, stages_of(session.experiment, leave_out_noise), image);
+}
+
+std::unique_ptr<Pipeline> make_pipeline(const Session& session, std::vector<const Stage*> stages,
+                                        Shape image) {
+  PipelineSetup setup{.stages = std::move(stages),
                       .image = image,
                       .seed = static_cast<uint32_t>(session.experiment.seed),
                       .device = *session.machine.device};

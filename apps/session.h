@@ -30,6 +30,9 @@ Environment this_environment(const Machine& machine);
 /// that draw noise can be left out.
 std::unique_ptr<Pipeline> make_pipeline(const Session& session, Shape image,
                                         bool leave_out_noise = false);
+/// The same with other stages; the seed is the session's.
+std::unique_ptr<Pipeline> make_pipeline(const Session& session, std::vector<const Stage*> stages,
+                                        Shape image);
 
 /// One image as the data source gives it; known without looking at files.
 Shape source_shape(const DataConfig& config);
