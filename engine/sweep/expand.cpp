@@ -178,12 +178,20 @@ class Expander {
     return made;
   }
 
-  /// Many configurations share their mistakes: each text once.
+  /// Many configurations share their mistakes: each once. Lines that belong to the one before, a
+  /// file's source, are indented.
   void note(const Error& error) {
     if (error.code() != ExitCode::experiment) throw error;
-    if (std::find(findings_.begin(), findings_.end(), error.what()) == findings_.end() &&
-        findings_.size() < kLimits.messages)
-      findings_.emplace_back(error.what());
+    const std::string text = error.what();
+    for (size_t begin = 0; begin < text.size();) {
+      size_t end = text.find('\n', begin);
+      while (end != std::string::npos && text.compare(end + 1, 1, " ") == 0)
+        end = text.find('\n', end + 1);
+      const std::string finding = text.substr(begin, end - begin);
+      if (seen_.insert(finding).second && findings_.size() < kLimits.messages)
+        findings_.push_back(finding);
+      begin = end == std::string::npos ? text.size() : end + 1;
+    }
   }
 
   void check_findings() const {
@@ -196,6 +204,7 @@ class Expander {
   const Registry& registry_;
   std::map<std::string, std::string> names_;
   std::vector<std::string> findings_;
+  std::set<std::string> seen_;
 };
 
 /// Letters, digits, '.', '_' and '-' of a name, for a folder.

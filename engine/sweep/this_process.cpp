@@ -41,14 +41,13 @@ std::string space_of_ids() {
 }  // namespace
 
 const ProcessPlace& this_process() {
-  static const ProcessPlace place = [] {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    const int64_t id = ::getpid();
-    return ProcessPlace{name.data(),
-                        first_line("/proc/sys/kernel/random/boot_id") + " " + space_of_ids(), id,
-                        begun_at(id)};
-  }();
+  static ProcessPlace place;
+  const int64_t id = ::getpid();
+  if (place.id == id) return place;  // a fork has another
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  place = {name.data(), first_line("/proc/sys/kernel/random/boot_id") + " " + space_of_ids(), id,
+           begun_at(id)};
   return place;
 }
 

@@ -14,6 +14,7 @@ struct ProcessPlace {
   int64_t begun = 0;  ///< when, in clock ticks after the boot: ids are used again
 };
 
+/// Not for several threads at once.
 const ProcessPlace& this_process();
 
 /// Whether a process still runs; nothing when it is of another machine (or container), so that

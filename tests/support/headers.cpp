@@ -1,1 +1,5 @@
-// Carries the precompiled headers of all tests (tests/CMakeLists.txt).
+// Carries the precompiled headers of all test programs (tests/CMakeLists.txt), and does nothing else.
+
+int main() {
+  return 0;
+}

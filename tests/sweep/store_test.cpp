@@ -1,5 +1,6 @@
 // Claims and records: what several processes that share a folder may rely on.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

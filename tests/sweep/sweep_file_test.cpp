@@ -78,6 +78,7 @@ TEST(SweepFile, TheHashOfARunsConfigIsThePoints) {
     "grid": { "preprocess.noise.sigma": [0.1], "train.optimizer.learning_rate": [1e-3] } })");
   Value resolved = sweep.configurations[0].experiment->resolved;
   resolved.set("name", "another");
+  resolved.set("seed", sweep.points[0].seed);
   const Value read = parse_json_or_throw(to_json(resolved), "config.json", ExitCode::storage);
   EXPECT_EQ(hash_of_experiment(read), sweep.points[0].experiment_hash);
 }
@@ -185,19 +186,19 @@ TEST(SweepFile, WrongFilesSayWhere) {
       {R"({ "points": [ { "name": "a" } ] })",
        R"(sweep.json:1:15: points[0].extends: missing key, expected an experiment file, since the sweep has no "base")"},
       {R"({ "base": "small.json", "points": [ { "name": "a" }, { "name": "a" } ] })",
-       R"(sweep.json:1:62: points[1].name: expected a name of its own; "a" is taken)"},
+       R"(sweep.json:1:64: points[1].name: expected a name of its own; "a" is taken)"},
       {R"({ "base": "small.json", "points": [ { "name": "grey" }, { "name": "b", "after": "gray" } ] })",
-       R"(sweep.json:1:82: points.b.after: expected the name of another point, got "gray"; did you mean "grey"?)"},
+       R"(sweep.json:1:81: points.b.after: expected the name of another point, got "gray"; did you mean "grey"?)"},
       {R"({ "base": "small.json", "points": [ { "name": "a", "after": "a" } ] })",
        R"(sweep.json:1:61: points.a.after: expected the name of another point, got "a")"},
       {R"({ "base": "small.json", "random": { "count": 2, "parameters": { "train.epochs": { "integer": [3, 1] } } } })",
-       R"(sweep.json:1:92: random.parameters.train.epochs.integer: expected [low, high], two integers with low < high)"},
+       R"(sweep.json:1:94: random.parameters.train.epochs.integer: expected [low, high], two integers with low < high)"},
       {R"({ "base": "small.json", "random": { "count": 2, "parameters": { "train.epochs": { "norm": [3, 1] } } } })",
        R"(sweep.json:1:81: random.parameters.train.epochs: expected { "uniform": [low, high] }, { "log_uniform": [low, high] }, { "integer": [low, high] } or { "choice": [values] }, got an object)"},
       {R"({ "base": "small.json", "on_failure": "go" })",
-       R"(sweep.json:1:39: on_failure: expected one of "keep_going", "stop", got "go")"},
+       R"(sweep.json:1:39: on_failure: expected "keep_going" or "stop", got "go")"},
       {R"({ "base": "small.json", "slurm": { "time": "1 hour" } })",
-       R"(sweep.json:1:43: slurm.time: expected minutes, "hours:minutes:seconds" or "days-hours:minutes:seconds", got "1 hour")"},
+       R"(sweep.json:1:44: slurm.time: expected minutes, "hours:minutes:seconds" or "days-hours:minutes:seconds", got "1 hour")"},
       {R"({ "base": "small.json", "baseline": "sigma=1", "grid": { "preprocess.noise.sigma": [0, 0.1] } })",
        R"(sweep.json: baseline: expected the name of a configuration, got "sigma=1"; did you mean "sigma=0"?)"},
   };
@@ -221,10 +222,11 @@ TEST(SweepFile, AllPointsAreCheckedAndEachFindingIsSaidOnce) {
   const std::string got = files.complaint(R"({ "base": "small.json", "seeds": [1, 2],
     "grid": { "preprocess.nois.sigma": [0, 1], "train.epochs": [1, 0, -5] } })");
   // One line of the grid each, however many points have it.
-  for (const char* part : {"sweep.json:2:42: preprocess.nois: unknown stage; did you mean \"noise\"?",
+  for (const char* part : {"sweep.json:2:41: preprocess.nois: unknown stage; did you mean \"noise\"?",
                            "sweep.json:2:68: train.epochs: expected an integer >= 1",
                            "sweep.json:2:71: train.epochs: expected an integer >= 1"})
     EXPECT_NE(got.find(part), std::string::npos) << part << "\nin\n" << got;
+  EXPECT_EQ(std::count(got.begin(), got.end(), '\n'), 3) << got;
 }
 
 TEST(SweepFile, TheSameExperimentTwiceIsAMistake) {

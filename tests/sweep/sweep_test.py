@@ -31,9 +31,10 @@ SMALL = {
 class Folder:
     """A folder with small.json, and sweeps in it."""
 
-    def __init__(self):
+    def __init__(self, case):
         self.holder = tempfile.TemporaryDirectory()
         self.path = pathlib.Path(self.holder.name)
+        case.addCleanup(self.holder.cleanup)
         self.write("small.json", SMALL)
 
     def write(self, name, document):
@@ -93,7 +94,7 @@ class Sweeps(unittest.TestCase):
         """Workers and the coordinator are killed at random moments: the results are those of an undisturbed sweep."""
         points, kills, coordinator_kills = (1000, 200, 5) if LONG else (60, 24, 2)
         sweep = {"base": "small.json", "seeds": list(range(points)), "max_points": points, "attempts": 1000}
-        calm, wild = Folder(), Folder()
+        calm, wild = Folder(self), Folder(self)
         for folder in (calm, wild):
             folder.write("sweep.json", sweep)
         self.assertCode(calm.engine("run", "sweep.json", "--jobs", 8, "--threads", 1, "--quiet", timeout=1800), 0)
@@ -145,11 +146,11 @@ class Sweeps(unittest.TestCase):
 
     def test_failures_in_five_ways(self):
         """50 points, 10 of which fail: 40 done, 10 listed with reason."""
-        folder = Folder()
+        folder = Folder(self)
         bad = {
             "config": {"data.validation": 0, "train.early_stopping": {"patience": 1}},
-            "nan": {"train.optimizer": {"type": "sgd", "learning_rate": 1e30}, "train.epochs": 50},
-            "memory": {"data.count": 100000000, "data.size": 256},
+            "nan": {"train.optimizer": {"type": "sgd", "learning_rate": 1e6, "weight_decay": 1000}, "train.epochs": 50},
+            "memory": {"data.count": 10000000, "data.size": 1024},
             "killed": {"train.epochs": 1000000, "train.checkpoint": {"every_seconds": 0}},
             "slow": {"train.epochs": 1000000},
         }
@@ -177,7 +178,7 @@ class Sweeps(unittest.TestCase):
         failed = {(r["configuration"], r["seed"]): r for r in records if r["state"] == "failed"}
         self.assertEqual(sum(r["state"] == "done" for r in records), 40)
         self.assertEqual(sorted(failed), sorted((name, seed) for name in bad for seed in (1, 2)))
-        expected = {"config": (3, "train.early_stopping needs validation images"), "nan": (6, "NaN"),
+        expected = {"config": (3, "train.early_stopping needs validation images"), "nan": (6, "diverged"),
                     "memory": (5, "out of memory"), "killed": (-9, "its process died 2 times"),
                     "slow": (75, "ran longer than time_limit (8 s)")}
         for (name, _), record in failed.items():
@@ -200,7 +201,7 @@ class Sweeps(unittest.TestCase):
                             failed["nan", 1]["ended"] + str(failed["nan", 1]["seconds"]))
 
     def test_on_failure_stop(self):
-        folder = Folder()
+        folder = Folder(self)
         points = [{"name": "bad", "set": {"data.validation": 0, "train.early_stopping": {"patience": 1}}}]
         points += [{"name": f"good{i}", "set": {"preprocess.noise.sigma": 0.01 * i}} for i in range(5)]
         folder.write("sweep.json", {"base": "small.json", "points": points, "on_failure": "stop"})
@@ -210,7 +211,7 @@ class Sweeps(unittest.TestCase):
         self.assertEqual((outcome["failed"], outcome["done"], outcome["left"]), (1, 0, 5))
 
     def test_chains_start_from_the_point_before(self):
-        folder = Folder()
+        folder = Folder(self)
         points = [{"name": "smooth", "after": "noise", "set": {"train.epochs": 3}},
                   {"name": "noise", "after": "gray", "set": {"train.epochs": 2}},
                   {"name": "gray"},
@@ -239,7 +240,7 @@ class Sweeps(unittest.TestCase):
                 self.assertEqual(weights((run / "checkpoints/best.safetensors").read_bytes()), weights(best), name)
 
     def test_shards_divide_the_points(self):
-        folder, whole = Folder(), Folder()
+        folder, whole = Folder(self), Folder(self)
         sweep = {"base": "small.json", "seeds": [1, 2, 3],
                  "points": [{"name": "a"}, {"name": "b", "after": "a", "set": {"train.epochs": 2}}]}
         for each in (folder, whole):
@@ -257,7 +258,7 @@ class Sweeps(unittest.TestCase):
             self.assertCode(folder.engine("run", "sweep.json", "--shard", text), 2)
 
     def test_a_signal_stops_with_checkpoints_and_the_same_command_goes_on(self):
-        folder, whole = Folder(), Folder()
+        folder, whole = Folder(self), Folder(self)
         sweep = {"base": "small.json", "seeds": [1, 2, 3], "set": {"train.epochs": 150}}
         for each in (folder, whole):
             each.write("sweep.json", sweep)
@@ -282,7 +283,7 @@ class Sweeps(unittest.TestCase):
         self.assertEqual(folder.hashes(), whole.hashes())
 
     def test_matrix(self):
-        folder = Folder()
+        folder = Folder(self)
         gray = [{"op": "grayscale"}]
         points = [{"name": "gray", "set": {"preprocess": gray}},
                   {"name": "noise", "set": {"preprocess": gray + [{"op": "noise", "sigma": 0.5, "when": "once"}]}},
@@ -294,17 +295,17 @@ class Sweeps(unittest.TestCase):
             cells = {cell["with"]: cell for cell in record["matrix"]}
             self.assertEqual(list(cells), ["gray", "noise", "color", "gray_longer"])
             own = cells[record["configuration"]]
-            self.assertEqual((own["accuracy"], own["loss"]), (record["test_accuracy"], record["test_loss"]))
+            self.assertEqual((own["accuracy"], own["loss"]), (record["test"]["accuracy"], record["test"]["loss"]))
             self.assertEqual(cells["gray"].get("accuracy"), cells["gray_longer"].get("accuracy"))
             fits = record["configuration"] == "color"
-            self.assertEqual("accuracy" in cells["color"] and cells["color"]["accuracy"] is not None, fits, record)
+            self.assertEqual("accuracy" in cells["color"], fits, record)
         with open(folder.path / "sweeps/sweep/matrix.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         self.assertEqual(len(rows), 16)
 
     def test_a_changed_experiment_is_found(self):
         """The base file is edited while the sweep runs: no result of another experiment is taken for a point's."""
-        folder = Folder()
+        folder = Folder(self)
         folder.write("sweep.json", {"base": "small.json", "seeds": list(range(8))})
         process = folder.start("run", "sweep.json", "--threads", 1)
         while process.poll() is None and not list((folder.path / "sweeps/sweep/records").glob("*.json")):
@@ -318,7 +319,7 @@ class Sweeps(unittest.TestCase):
             self.assertIn("not what it was when the sweep was started", record["reason"])
 
     def test_plan_and_status_before_anything_ran(self):
-        folder = Folder()
+        folder = Folder(self)
         folder.write("sweep.json", {"base": "small.json", "grid": {"preprocess.noise.sigma": [0, 0.1]}, "seeds": [1, 2]})
         plan = folder.engine("plan", "sweep.json")
         self.assertCode(plan, 0)
@@ -334,7 +335,7 @@ class Sweeps(unittest.TestCase):
         self.assertTrue((folder.path / "sweeps/sweep/table.html").exists())
 
     def test_a_huge_grid_is_refused_in_a_second(self):
-        folder = Folder()
+        folder = Folder(self)
         grid = {f"train.k{i}": list(range(10)) for i in range(12)}
         folder.write("sweep.json", {"base": "small.json", "grid": grid})
         start = time.monotonic()
@@ -344,7 +345,7 @@ class Sweeps(unittest.TestCase):
         self.assertIn("got 1000000000000", result.stderr)
 
     def test_wrong_shapes_start_nothing(self):
-        folder = Folder()
+        folder = Folder(self)
         folder.write("sweep.json", {"base": "small.json", "seeds": [1, 2],
                                     "grid": {"network.conv.kernel": [3, 99], "network.conv.padding": ["valid"]}})
         result = folder.engine("run", "sweep.json")
