@@ -154,9 +154,11 @@ std::string failures_text(const SweepResults& results) {
       "## Points that failed\n\n| configuration | seed | state | exit code | reason | log |\n"
       "|---|---:|---|---:|---|---|\n";
   for (const FailedPoint& point : failed) {
-    text += row({markdown(point.configuration), std::to_string(point.seed),
-                 std::string(point.state), std::to_string(point.record->exit_code),
-                 markdown(point.record->reason), markdown(point.record->log)});
+    text +=
+        row({markdown(point.configuration), std::to_string(point.seed), std::string(point.state),
+             point.record->state == Record::State::failed ? std::to_string(point.record->exit_code)
+                                                          : "",
+             markdown(point.record->reason), markdown(point.record->log)});
   }
   return text + "\n";
 }
