@@ -32,7 +32,8 @@ std::string markdown(std::string_view text) {
     if (std::string_view("\\`*_[]#|~$").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
-  out = replaced(replaced(escape_xml(out), "@", "&#64;"), "://", "&#58;//");
+  out = replaced(replaced(escape_xml(out), "&quot;", "\""), "&#39;", "'");  // harmless in text
+  out = replaced(replaced(out, "@", "&#64;"), "://", "&#58;//");
   const size_t digits = out.find_first_not_of("0123456789");
   if (digits == 0 && !out.empty() && (out[0] == '-' || out[0] == '+')) {
     out.insert(0, 1, '\\');
