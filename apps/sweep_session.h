@@ -35,6 +35,7 @@ std::vector<PointResult> point_results(const Sweep& sweep, const SweepStore& sto
 // The verbs.
 Action declare_sweep_plan(Arguments& arguments);
 Action declare_sweep_run(Arguments& arguments);
+Action declare_sweep_submit(Arguments& arguments);
 Action declare_sweep_status(Arguments& arguments);
 Action declare_sweep_table(Arguments& arguments);
 
