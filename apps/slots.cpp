@@ -3,9 +3,11 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/core/error.h"
 #include "engine/core/json.h"
+#include "engine/core/text.h"
 #include "engine/cpu/cpu_device.h"
 #include "engine/sweep/child_process.h"
 
@@ -45,6 +47,7 @@ std::vector<Slot> cpu_slots(const SlotOptions& options) {
 
 struct FoundGpu {
   std::string uuid, why_not;
+  int64_t memory = 0;  ///< bytes
 };
 
 /// Asked of a process of its own: one that has opened CUDA holds memory on every GPU.
@@ -62,7 +65,8 @@ std::vector<FoundGpu> find_gpus(const SlotOptions& options, std::string& why_non
   std::vector<FoundGpu> gpus;
   for (const Value& device : document.find("devices")->array()) {
     if (text(device, "device").starts_with("cuda:"))
-      gpus.push_back({text(device, "uuid"), text(device, "not_used_because")});
+      gpus.push_back({text(device, "uuid"), text(device, "not_used_because"),
+                      device.find("memory")->integer()});
   }
   return gpus;
 }
@@ -88,28 +92,68 @@ std::vector<FoundGpu> chosen_gpus(const SlotOptions& options) {
   return gpus;
 }
 
+/// The largest planned memory of the sweep's runs on a GPU, each distinct network asked once, in a
+/// process of its own.
+int64_t planned_memory(const SlotOptions& options) {
+  int64_t most = 0;
+  std::set<std::string> asked;
+  for (const Configuration& configuration : options.sweep->configurations) {
+    const Experiment& experiment = *configuration.experiment;
+    std::string key = std::to_string(experiment.train.batch_size) + " " +
+                      std::to_string(experiment.train.evaluation_batch_size);
+    for (const char* part : {"data", "preprocess", "network", "precision"})
+      key += to_json(*experiment.resolved.find(part), -1);
+    if (!asked.insert(key).second) continue;
+    std::vector<std::string> words{options.program, "check", configuration.file,
+                                   "--target",      "cuda",  "--json"};
+    for (const std::string& set : configuration.set) words.insert(words.end(), {"--set", set});
+    const ProgramOutput output = run_program(words);
+    if (!output.end.ok())
+      fail(static_cast<ExitCode>(output.end.code), "{}: {}", configuration.name, output.err);
+    const Value checked = parse_json_or_throw(output.out, "engine check", ExitCode::internal);
+    most = std::max(most, checked.array().at(0).find("memory")->integer());
+  }
+  return most;
+}
+
+/// How many runs fit on the smallest of the GPUs, at most per_gpu.
+int64_t fitting(const SlotOptions& options, const std::vector<FoundGpu>& gpus, std::string& note) {
+  if (options.per_gpu < 2 || !options.sweep) return options.per_gpu;
+  constexpr int64_t kContext = 700'000'000;  // of CUDA, cuDNN and cuBLAS in each process
+  int64_t memory = gpus[0].memory;
+  for (const FoundGpu& gpu : gpus) memory = std::min(memory, gpu.memory);
+  const int64_t each = planned_memory(options) + kContext;
+  const int64_t fit = std::clamp<int64_t>(memory / each, 1, options.per_gpu);
+  if (fit < options.per_gpu)
+    note = fmt::format("a run is planned to take {} of a GPU's {}: {} at a time on each, not {}",
+                       short_bytes(static_cast<uint64_t>(each)),
+                       short_bytes(static_cast<uint64_t>(memory)), fit, options.per_gpu);
+  return fit;
+}
+
 }  // namespace
 
-std::vector<Slot> make_slots(const SlotOptions& options) {
+Slots make_slots(const SlotOptions& options) {
   const std::string& device = options.device;
   const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() < 10 &&
                         device.find_first_not_of("0123456789", 5) == std::string::npos;
   if (device != "auto" && device != "cpu" && device != "cuda" && !numbered)
     fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", device);
-  if (device == "cpu") return cpu_slots(options);
+  if (device == "cpu") return {cpu_slots(options), {}};
   const std::vector<FoundGpu> gpus = chosen_gpus(options);
-  if (gpus.empty()) return cpu_slots(options);
-  std::vector<Slot> slots;
-  for (int64_t round = 0; round < options.per_gpu; ++round) {
+  if (gpus.empty()) return {cpu_slots(options), {}};
+  Slots made;
+  const int64_t per_gpu = fitting(options, gpus, made.note);
+  for (int64_t round = 0; round < per_gpu; ++round) {
     for (const FoundGpu& gpu : gpus) {
-      slots.push_back({.name = gpu.uuid,
-                       .environment = {{"CUDA_VISIBLE_DEVICES", gpu.uuid}},
-                       .words = {"--device", "cuda"}});
+      made.slots.push_back({.name = gpu.uuid,
+                            .environment = {{"CUDA_VISIBLE_DEVICES", gpu.uuid}},
+                            .words = {"--device", "cuda"}});
     }
   }
-  if (options.jobs > 0 && options.jobs < static_cast<int64_t>(slots.size()))
-    slots.resize(static_cast<size_t>(options.jobs));
-  return slots;
+  if (options.jobs > 0 && options.jobs < static_cast<int64_t>(made.slots.size()))
+    made.slots.resize(static_cast<size_t>(options.jobs));
+  return made;
 }
 
 }  // namespace engine

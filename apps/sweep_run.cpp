@@ -62,16 +62,19 @@ int run(const SweepRunArguments& arguments) {
   const SweepSession session = open_sweep(arguments);
   SweepRunOptions options{.program = std::filesystem::read_symlink("/proc/self/exe"),
                           .words = run_words(arguments.shared),
-                          .slots = make_slots({.program = options.program,
-                                               .device = arguments.shared.device,
-                                               .threads = arguments.shared.threads,
-                                               .jobs = arguments.jobs.value_or(0),
-                                               .concurrency = session.sweep.file.concurrency,
-                                               .per_gpu = arguments.per_gpu}),
                           .retry_failed = arguments.retry_failed};
+  Slots made = make_slots({.program = options.program,
+                           .device = arguments.shared.device,
+                           .threads = arguments.shared.threads,
+                           .jobs = arguments.jobs.value_or(0),
+                           .concurrency = session.sweep.file.concurrency,
+                           .per_gpu = arguments.per_gpu,
+                           .sweep = &session.sweep});
+  options.slots = std::move(made.slots);
   const bool whole = arguments.shard.empty();
   if (!whole) options.shard = parse_shard(arguments.shard);
   Progress progress({.quiet = arguments.quiet, .many_runs = true});
+  if (!made.note.empty()) progress.line(made.note);
   const SweepStore store(real_files(), session.folder);
   const SweepOutcome outcome = run_sweep(session.sweep, store, real_files(), options, progress);
   // Of several shards each would write the tables of all.
@@ -100,11 +103,12 @@ Action declare_sweep_run(Arguments& arguments) {
                      .placeholder = "N",
                      .minimum = 1,
                      .maximum = 4096});
-  arguments.integer("--per-gpu", options->per_gpu,
-                    {.doc = "Points at a time on each GPU (default: 1)",
-                     .placeholder = "K",
-                     .minimum = 1,
-                     .maximum = 64});
+  arguments.integer(
+      "--per-gpu", options->per_gpu,
+      {.doc = "Points at a time on each GPU, as far as their memory fits (default: 1)",
+       .placeholder = "K",
+       .minimum = 1,
+       .maximum = 64});
   arguments.flag("--retry-failed", options->retry_failed,
                  {.doc = "Run points that failed or were skipped again"});
   add_machine(arguments, options->shared);

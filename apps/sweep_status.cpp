@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "apps/sweep_session.h"
@@ -12,6 +13,7 @@
 #include "engine/core/json.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/signals.h"
+#include "engine/sweep/slurm.h"
 
 namespace engine {
 namespace {
@@ -120,6 +122,21 @@ std::string text_of(const SweepSession& session, const SweepStore& store,
   return text;
 }
 
+/// Tasks that wait or run in Slurm's queue, in a line; empty where nothing was submitted.
+std::string queue_text(const std::string& folder) {
+  std::map<std::string, int64_t> counts;
+  try {
+    for (const SlurmTaskState& task : slurm_states(folder))
+      if (!task.ended) ++counts[task.state];
+  } catch (const Error& error) {
+    return fmt::format("\nnote: {}\n", error.what());
+  }
+  std::string text;
+  for (const auto& [state, count] : counts)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", with_commas(count), state);
+  return text.empty() ? text : "\ntasks of Slurm: " + text + "\n";
+}
+
 Value json_of(const SweepSession& session, const SweepStore& store,
               const std::vector<PointStatus>& all) {
   Array points;
@@ -155,7 +172,8 @@ int watch(const SweepSession& session, const SweepStore& store) {
   const bool terminal = isatty(STDOUT_FILENO);
   while (!signals.requested()) {
     const std::vector<PointStatus> all = all_status(session, store);
-    fmt::print("{}{}", terminal ? "\x1b[H\x1b[2J" : "", text_of(session, store, all));
+    fmt::print("{}{}{}", terminal ? "\x1b[H\x1b[2J" : "", text_of(session, store, all),
+               queue_text(session.folder));
     if (!terminal) fmt::print("\n");
     std::fflush(stdout);
     const bool ended = std::all_of(all.begin(), all.end(), [](const PointStatus& status) {
@@ -175,7 +193,7 @@ int status(const StatusArguments& arguments) {
   if (arguments.shared.json) {
     fmt::print("{}\n", to_json(json_of(session, store, all)));
   } else {
-    fmt::print("{}", text_of(session, store, all));
+    fmt::print("{}{}", text_of(session, store, all), queue_text(session.folder));
   }
   return 0;
 }

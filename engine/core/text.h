@@ -22,6 +22,9 @@ std::string cut_to(std::string_view text, size_t columns);
 /// a path can be copied whole.
 std::vector<std::string> folded_to(std::string_view text, size_t columns);
 
+/// A word of a POSIX shell that stands for exactly this text.
+std::string shell_word(std::string_view text);
+
 std::string with_commas(int64_t number);    ///< "1,245,738"
 std::string short_count(int64_t number);    ///< "999", "73.9 k", "803 k"
 std::string short_bytes(uint64_t bytes);    ///< "64 B", "16.0 KiB", "592 KiB"

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 
@@ -54,15 +53,7 @@ class Runner {
         options_(options),
         progress_(progress),
         slots_(options.slots.size()),
-        ended_(sweep.points.size()),
-        not_before_(sweep.points.size()) {
-    const auto count = static_cast<int64_t>(sweep.points.size());
-    const auto edge = [&](int64_t index) {
-      return static_cast<size_t>(static_cast<__int128>(index) * count / options.shard.count);
-    };
-    begin_ = first_ = edge(options.shard.index);
-    last_ = edge(options.shard.index + 1);
-  }
+        queue_(sweep, store, options.shard) {}
 
   SweepOutcome run() {
     const StopSignals signals;
@@ -94,7 +85,7 @@ class Runner {
   }
 
   void forget_failed() {
-    for (size_t i = first_; i < last_; ++i) {
+    for (size_t i = queue_.first(); i < queue_.last(); ++i) {
       const auto record = store_.record(point(i));
       const auto claim = store_.claim_state(point(i));
       if (record && record->state != Record::State::done && !(claim && claim->alive))
@@ -102,68 +93,24 @@ class Runner {
     }
   }
 
-  /// How a point ended, as far as is known; records do not change.
-  const std::optional<Record>& ended(size_t index) {
-    if (!ended_[index]) ended_[index] = store_.record(point(index));
-    return ended_[index];
-  }
-
-  bool is_active(size_t index) const {
-    return std::any_of(slots_.begin(), slots_.end(),
-                       [&](const auto& slot) { return slot && slot->point == index; });
-  }
-
-  /// Gives idle slots work. True: there is a point that waits for something.
+  /// Gives idle slots work. True: a point waits for something.
   bool fill_slots() {
-    bool waiting = false;
-    while (begin_ < last_ && ended(begin_)) ++begin_;
-    for (size_t i = begin_; i < last_ && !no_more_; ++i) {
+    for (;;) {
       const auto slot =
           std::find_if(slots_.begin(), slots_.end(), [](const auto& s) { return !s.has_value(); });
-      if (slot == slots_.end()) return true;
-      waiting |= try_start(i, static_cast<size_t>(slot - slots_.begin()));
-    }
-    return waiting;
-  }
-
-  /// Starts a point or, where it needs one before it, that. True: it waits, or was started.
-  bool try_start(size_t index, size_t slot) {
-    if (ended(index) || is_active(index)) return false;
-    if (Clock::now() < not_before_[index]) return true;
-    if (const auto after = point(index).after) {
-      const auto& before = ended(*after);
-      if (!before) {
-        try_start(*after, slot);
-        return true;
-      }
-      if (before->state != Record::State::done) {
-        skip(index, *before);
-        return false;
+      if (slot == slots_.end() || no_more_) return false;
+      std::set<size_t> active;
+      for (const auto& each : slots_)
+        if (each) active.insert(each->point);
+      PointQueue::Next next = queue_.next(active);
+      if (next.kind == PointQueue::Next::Kind::wait) return true;
+      if (next.kind == PointQueue::Next::Kind::none) return false;
+      if (next.kind == PointQueue::Next::Kind::start) {
+        start(next.point, *next.claim, static_cast<size_t>(slot - slots_.begin()));
+      } else {
+        end_badly(next.point, std::move(next.record));
       }
     }
-    const auto state = store_.claim_state(point(index));
-    if (state && state->alive) return needed_by_mine(index);
-    const auto claim = store_.claim(point(index));
-    if (!claim) return true;  // somebody was faster: look again
-    if (state && state->deaths >= sweep_.file.attempts) {
-      Record record = begun_record(sweep_, store_, point(index));
-      record.attempts = state->attempt;
-      record.exit_code = -SIGKILL;
-      fail_point(index, std::move(record),
-                 fmt::format("its process died {} times without getting further", state->deaths));
-      return false;
-    }
-    start(index, *claim, slot);
-    return true;
-  }
-
-  /// A point that another process works on: this one only waits when a point of its own needs it.
-  bool needed_by_mine(size_t index) const {
-    for (size_t i = first_; i < last_; ++i) {
-      for (auto after = point(i).after; after; after = point(*after).after)
-        if (*after == index && !ended_[i]) return true;
-    }
-    return false;
   }
 
   ChildOptions child_options(const Slot& slot, const std::vector<std::string>& words) const {
@@ -265,7 +212,7 @@ class Runner {
                  fmt::format("ran longer than time_limit ({:g} s)", sweep_.file.time_limit));
     } else if (stopping_ || stopped || busy || (end.ok() && !evaluating)) {
       store_.release(active.claim);
-      if (busy) not_before_[index] = Clock::now() + kBusyPause;
+      if (busy) queue_.put_off(index, kBusyPause);
       slots_[slot].reset();
     } else if (end.signal) {
       store_.died(active.claim);
@@ -293,39 +240,33 @@ class Runner {
       record.exit_code = static_cast<int>(error.code());
       return fail_point(index, std::move(record), error.what());
     }
-    const std::string seconds = short_seconds(record.seconds);
-    end_point(index, std::move(record));
-    progress_.line(fmt::format("{}: {:.2f} % in {} ({})", label(index),
-                               100 * ended_[index]->test_accuracy, seconds, count_text()));
+    end_point(index, record);
+    progress_.line(fmt::format("{}: {:.2f} % in {} ({})", label(index), 100 * record.test_accuracy,
+                               short_seconds(record.seconds), count_text()));
   }
 
   void fail_point(size_t index, Record record, std::string reason) {
     record.state = Record::State::failed;
     record.reason = std::move(reason);
-    end_point(index, std::move(record));
-    progress_.warning(fmt::format("{}: failed: {}\nits log: {}", label(index),
-                                  ended_[index]->reason, store_ / ended_[index]->log));
+    end_badly(index, std::move(record));
+  }
+
+  /// Failed or skipped: the record says why.
+  void end_badly(size_t index, const Record& record) {
+    end_point(index, record);
+    const bool skipped = record.state == Record::State::skipped;
+    progress_.warning(
+        fmt::format("{}: {}: {}", label(index), skipped ? "skipped" : "failed", record.reason));
+    if (!skipped) progress_.warning("its log: " + store_ / record.log);
     if (sweep_.file.on_failure == SweepFile::OnFailure::stop && !no_more_) {
       no_more_ = true;
       progress_.warning("no more points are started (on_failure is \"stop\")");
     }
   }
 
-  void skip(size_t index, const Record& before) {
-    const auto claim = store_.claim(point(index));
-    if (!claim) return;
-    Record record = begun_record(sweep_, store_, point(index));
-    record.state = Record::State::skipped;
-    record.reason =
-        fmt::format("\"{}\", seed {}, which it starts from, {}", before.configuration, before.seed,
-                    before.state == Record::State::failed ? "failed" : "was skipped");
-    end_point(index, std::move(record));
-    progress_.warning(fmt::format("{}: skipped: {}", label(index), ended_[index]->reason));
-  }
-
-  void end_point(size_t index, Record record) {
+  void end_point(size_t index, const Record& record) {
     store_.save(record);
-    ended_[index] = std::move(record);
+    queue_.set_ended(index, record);
   }
 
   std::string label(size_t index) const {
@@ -333,21 +274,14 @@ class Runner {
                        point(index).seed);
   }
 
-  size_t ended_count() const {
-    return static_cast<size_t>(
-        std::count_if(ended_.begin() + static_cast<std::ptrdiff_t>(first_),
-                      ended_.begin() + static_cast<std::ptrdiff_t>(last_),
-                      [](const auto& record) { return record.has_value(); }));
-  }
-
-  std::string count_text() const { return fmt::format("{} of {}", ended_count(), last_ - first_); }
-
-  void show_progress() { progress_.count("points", ended_count(), last_ - first_); }
+  size_t points() const { return queue_.last() - queue_.first(); }
+  std::string count_text() const { return fmt::format("{} of {}", queue_.ended_count(), points()); }
+  void show_progress() { progress_.count("points", queue_.ended_count(), points()); }
 
   SweepOutcome outcome(bool signalled) {
     SweepOutcome result{.stopped = signalled};
-    for (size_t i = first_; i < last_; ++i) {
-      if (const auto& record = ended(i)) {
+    for (size_t i = queue_.first(); i < queue_.last(); ++i) {
+      if (const auto& record = queue_.ended(i)) {
         ++(record->state == Record::State::done     ? result.done
            : record->state == Record::State::failed ? result.failed
                                                     : result.skipped);
@@ -366,31 +300,13 @@ class Runner {
   const SweepRunOptions& options_;
   Progress& progress_;
   std::vector<std::optional<Active>> slots_;
-  std::vector<std::optional<Record>> ended_;
-  std::vector<Clock::time_point> not_before_;
+  PointQueue queue_;
   std::vector<std::string> variants_;
-  size_t first_ = 0, last_ = 0;
-  size_t begin_ = 0;  ///< all of the shard before it have ended
   bool stopping_ = false, no_more_ = false;
   Clock::time_point last_beat_ = Clock::now();
 };
 
 }  // namespace
-
-Shard parse_shard(const std::string& text) {
-  Shard shard;
-  const size_t slash = text.find('/');
-  const auto number = [&](std::string_view digits, int64_t& value) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return error == std::errc() && end == digits.data() + digits.size();
-  };
-  if (slash == std::string::npos || !number(std::string_view(text).substr(0, slash), shard.index) ||
-      !number(std::string_view(text).substr(slash + 1), shard.count) || shard.index < 0 ||
-      shard.count < 1 || shard.index >= shard.count)
-    fail(ExitCode::usage,
-         "--shard {}: expected I/N with I from 0 to N - 1, as 0/8 ... 7/8 for eight shards", text);
-  return shard;
-}
 
 SweepOutcome run_sweep(const Sweep& sweep, const SweepStore& store, FileSystem& files,
                        const SweepRunOptions& options, Progress& progress) {

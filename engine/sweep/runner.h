@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/run/progress.h"
-#include "engine/sweep/store.h"
+#include "engine/sweep/point_queue.h"
 
 namespace engine {
 
@@ -20,14 +20,6 @@ struct Slot {
   std::map<std::string, std::string> environment;  ///< added for its runs
   std::vector<std::string> words;                  ///< added to their command lines
 };
-
-/// A part of the points: those with an index in [index * points / count, (index + 1) * points /
-/// count).
-struct Shard {
-  int64_t index = 0, count = 1;
-};
-/// "0/8". Throws Error (usage).
-Shard parse_shard(const std::string& text);
 
 struct SweepRunOptions {
   std::string program;             ///< the engine

@@ -45,8 +45,6 @@ int64_t slurm_tasks(const Sweep& sweep);
 std::vector<SlurmArray> slurm_arrays(const Sweep& sweep, const SlurmCommand& command,
                                      const std::vector<bool>& done, int64_t max_array_size);
 
-/// A word of a POSIX shell that stands for exactly this text.
-std::string shell_word(std::string_view text);
 /// Behind "#SBATCH --option=", a value that sbatch reads as exactly this text.
 std::string sbatch_word(std::string_view text);
 /// "0-4,7": numbers in rising order, as sbatch writes indices.

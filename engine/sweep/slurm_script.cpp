@@ -13,11 +13,6 @@ namespace {
 /// So many runs of indices with gaps between them fit into one --array=.
 constexpr size_t kMostRanges = 200;
 
-bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("_@%+=:,./-").find(c) != std::string_view::npos;
-}
-
 bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
@@ -210,15 +205,8 @@ std::vector<SlurmArray> slurm_arrays(const Sweep& sweep, const SlurmCommand& com
   return arrays;
 }
 
-std::string shell_word(std::string_view text) {
-  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return word + "'";
-}
-
 std::string sbatch_word(std::string_view text) {
-  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
+  if (shell_word(text) == text) return std::string(text);
   // A backslash does not keep a space in a word, quotes do; a # in quotes needs one all the same in
   // old versions.
   std::string word = "\"";

@@ -102,6 +102,8 @@ void SweepStore::begin(const Sweep& sweep) const {
   }
   document.set("points", std::move(points));
   save_file(files_, *this / sweep_files::kSweep, to_json(document) + "\n", {.durable = false});
+  for (const SweepPoint& point : sweep.points)
+    if (record(point)) remove_claims(point.identity);
 }
 
 std::optional<Record> SweepStore::record(const SweepPoint& point) const {
@@ -115,10 +117,14 @@ void SweepStore::save(const Record& record) const {
   const std::string path =
       fmt::format("{}/{}/{}.json", folder_, sweep_files::kRecords, record.identity);
   save_file(files_, path, to_json(record_value(record)) + "\n");
-  // The newest last: at no moment would an older one seem to be the newest.
-  const int64_t newest = newest_attempt(record.identity);
+  remove_claims(record.identity);
+}
+
+/// The newest last: at no moment would an older one seem to be the newest.
+void SweepStore::remove_claims(std::string_view identity) const {
+  const int64_t newest = newest_attempt(identity);
   for (int64_t attempt = 1; attempt <= newest; ++attempt)
-    files_.unlink(claim_path(record.identity, attempt));
+    files_.unlink(claim_path(identity, attempt));
 }
 
 void SweepStore::forget(const SweepPoint& point) const {

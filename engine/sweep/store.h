@@ -70,7 +70,8 @@ class SweepStore {
   std::string run_folder(const SweepPoint& point) const;
   std::string log_file(const SweepPoint& point) const;  ///< below the sweep's folder
 
-  /// Makes the folder and what is in it, and writes sweep.json. Throws Error (storage).
+  /// Makes the folder and what is in it, writes sweep.json, and takes away claims on points that
+  /// have ended: a process that was killed in save() leaves them. Throws Error (storage).
   void begin(const Sweep& sweep) const;
 
   /// Nothing while the point has not ended. Throws Error (storage) when it cannot be read.
@@ -97,6 +98,7 @@ class SweepStore {
  private:
   std::string claim_path(std::string_view identity, int64_t attempt) const;
   int64_t newest_attempt(std::string_view identity) const;
+  void remove_claims(std::string_view identity) const;
   double now() const;
   static std::string claim_text(const Claim& claim, int64_t process, std::string_view end);
   void write(const Claim& claim, int64_t process, std::string_view end) const;

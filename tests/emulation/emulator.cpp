@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/emulation/block_threads.h"
+#include "tests/emulation/gpus.h"
 #include "tests/emulation/work_graph.h"
 
 namespace emulated {
@@ -217,14 +218,15 @@ cudaError_t library_setup(const std::string& name) {
 }  // namespace emulated
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = static_cast<int>(emulated::visible_gpus().size());
   if (const cudaError_t error = enter("cudaGetDeviceCount")) return error;
   return machine().driver < 13000 ? machine().last = cudaErrorInsufficientDriver : cudaSuccess;
 }
-cudaError_t cudaSetDevice(int) {
+cudaError_t cudaSetDevice(int ordinal) {
+  emulated::use_alone(emulated::visible_gpus().at(static_cast<size_t>(ordinal)));
   return enter("cudaSetDevice");
 }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
   *properties = {.name = "emulated GPU",
                  .uuid = {"emulated GPU ID"},
                  .totalGlobalMem = machine().capacity,
@@ -233,6 +235,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
                  .minor = machine().minor,
                  .multiProcessorCount = 2,
                  .l2CacheSize = 1 << 16};
+  properties->uuid.bytes[15] =
+      static_cast<char>(emulated::visible_gpus().at(static_cast<size_t>(ordinal)));
   return enter("cudaGetDeviceProperties");
 }
 cudaError_t cudaDriverGetVersion(int* version) {

@@ -269,5 +269,54 @@ TEST_F(EngineWithGpu, SaysWhatIsWrong) {
   EXPECT_EQ(quiet.err, "");
 }
 
+/// A sweep of points that train in a moment.
+std::string small_sweep(const TemporaryFolder& folder, int points) {
+  Json experiment = small_experiment();
+  experiment["data"]["count"] = 60;
+  experiment["train"]["epochs"] = 1;
+  experiment["log"] = {{"report", false}};
+  write_experiment(folder, "tiny", experiment);
+  Json seeds;
+  for (int seed = 1; seed <= points; ++seed) seeds.push_back(seed);
+  return write_experiment(folder, "sweep", {{"base", "tiny.json"}, {"seeds", seeds}});
+}
+
+TEST_F(EngineWithGpu, SweepsShareOutTheGpus) {
+  constexpr int kGpus = 3, kPoints = 9;
+  const std::string sweep = small_sweep(folder_, kPoints);
+  // A second run on a GPU would end with 99.
+  const std::map<std::string, std::string> several{{"EMULATED_GPUS", std::to_string(kGpus)},
+                                                   {"EMULATED_GPU_LOCKS", folder_.path()}};
+  const ProcessResult result =
+      run({"sweep", "run", sweep, "--device", "cuda", "--json", "--quiet"}, several);
+  EXPECT_EXIT_CODE(result, 0);
+  std::map<std::string, int> used;
+  for (const auto& point : fs::directory_iterator(folder_ / "sweeps/sweep/points")) {
+    std::ifstream status(point.path() / "status.json");
+    ++used[Json::parse(status)["gpu"]];
+  }
+  EXPECT_EQ(used.size(), size_t{kGpus}) << "each is used";
+  for (const auto& [gpu, points] : used) EXPECT_GE(points, 1) << gpu;
+  // Two on each, and the lock tells: so it would have told above.
+  const ProcessResult two = run({"sweep", "run", sweep, "--device", "cuda", "--per-gpu", "2",
+                                 "--out", folder_ / "two", "--json", "--quiet"},
+                                several);
+  EXPECT_EXIT_CODE(two, 1);
+  const ProcessResult one = run(
+      {"sweep", "run", sweep, "--device", "cuda:1", "--out", folder_ / "one", "--json", "--quiet"},
+      several);
+  EXPECT_EXIT_CODE(one, 0);
+  EXPECT_EXIT_CODE(run({"sweep", "run", sweep, "--device", "cuda:3"}, several), 8);
+}
+
+TEST_F(EngineWithGpu, SweepsTakeAsManyAtATimeAsFit) {
+  const std::string sweep = small_sweep(folder_, 4);
+  const ProcessResult result = run({"sweep", "run", sweep, "--device", "cuda", "--per-gpu", "5"});
+  EXPECT_EXIT_CODE(result, 0);
+  EXPECT_NE(result.err.find("at a time on each, not 5"), std::string::npos)
+      << "the emulated GPU is smaller than five processes need\n"
+      << result.err;
+}
+
 }  // namespace
 }  // namespace engine::test

@@ -179,6 +179,16 @@ TEST_F(Store, ARecordEndsAPointForEverybody) {
   EXPECT_TRUE(store_.claim(point()));
 }
 
+TEST_F(Store, ClaimsOnEndedPointsAreTakenAwayAtTheBeginning) {
+  store_.died(*store_.claim(point()));
+  store_.died(*store_.claim(point()));
+  const std::string third = claim_file(3);
+  store_.save(record());
+  std::ofstream(third) << "{}";  // as if save() had been killed
+  store_.begin(sweep_);
+  EXPECT_FALSE(exists(third));
+}
+
 TEST_F(Store, ADamagedRecordIsNamed) {
   store_.save(record());
   const std::string path = store_ / ("records/" + point().identity + ".json");
