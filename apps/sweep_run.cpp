@@ -71,7 +71,7 @@ int run(const SweepRunArguments& arguments) {
                           .retry_failed = arguments.retry_failed};
   const bool whole = arguments.shard.empty();
   if (!whole) options.shard = parse_shard(arguments.shard);
-  Progress progress({.quiet = arguments.quiet, .steps = false});
+  Progress progress({.quiet = arguments.quiet, .many_runs = true});
   const SweepStore store(real_files(), session.folder);
   const SweepOutcome outcome = run_sweep(session.sweep, store, real_files(), options, progress);
   // Of several shards each would write the tables of all.

@@ -207,8 +207,8 @@ struct Progress::Impl {
     for (size_t start = 0; start <= clean.size();) {
       const size_t end = std::min(clean.find('\n', start), clean.size());
       const std::string line = clean.substr(start, end - start);
-      plain += options.steps ? fmt::format("{} step {}: {}\n", now_text(), step, line)
-                             : fmt::format("{} {}\n", now_text(), line);
+      plain += options.many_runs ? fmt::format("{} {}\n", now_text(), line)
+                                 : fmt::format("{} step {}: {}\n", now_text(), step, line);
       if (on_terminal.empty()) {
         for (const std::string& part : folded_to(line, columns))
           folded += (folded.empty() ? "" : "\n") + part;
@@ -307,7 +307,9 @@ void Progress::count(std::string_view what, uint64_t done, uint64_t total) {
     return;
   }
   const uint64_t tenth = total ? done * 10 / total : 0;
-  if (impl.options.quiet || tenth == impl.tenth || now - impl.last_line < kQuietTime) return;
+  if (impl.options.quiet || impl.options.many_runs || tenth == impl.tenth ||
+      now - impl.last_line < kQuietTime)
+    return;
   impl.tenth = tenth;
   impl.last_line = now;
   impl.print(fmt::format("{} {} {}/{}\n", now_text(), what, done, total));

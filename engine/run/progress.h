@@ -37,7 +37,8 @@ struct EpochReport {
 struct ProgressOptions {
   int fd = 2;          ///< standard error
   bool quiet = false;  ///< errors only
-  bool steps = true;   ///< lines in files say the step, too
+  /// Of many runs instead of one: lines in files say no step, and count() is for terminals only.
+  bool many_runs = false;
 };
 
 /// Bar or lines, chosen by what fd is. On a terminal the bar adapts to the width and is drawn at

@@ -15,12 +15,13 @@ namespace {
 using namespace sweep_figures;
 using namespace sweep_words;
 
-constexpr double kLeft = 1.5, kRight = 98.5;  // of the axis, in percents
-constexpr double kHead = 24, kRow = 44;       // height of the axis' labels, of a row
-constexpr double kMean = 25, kSeeds = 36;     // of a row: where mean and seeds lie
-constexpr double kName = 300;                 // pixels that a row's name may take
-constexpr double kFactorHead = 52;            // height of a factor's name and its axis' labels
-constexpr double kPanel = 190;                // height of a factor of many levels
+constexpr double kLeft = 1.5, kRight = 98.5;             // of the axis, in percents
+constexpr double kHead = 24, kRow = 44;                  // height of the axis' labels, of a row
+constexpr double kMean = 25, kSeeds = 36;                // of a row: where mean and seeds lie
+constexpr double kNumber = 60;                           // pixels of a row's mean
+constexpr double kName = InlineFigure::kWide - kNumber;  // that a row's name may take
+constexpr double kFactorHead = 52;  // height of a factor's name and its axis' labels
+constexpr double kPanel = 190;      // height of a factor of many levels
 
 /// A row's name on the left, its mean on the right; the strip is below.
 void draw_name(InlineFigure& figure, double top, std::string_view name, const MeanInterval& mean,
@@ -42,6 +43,19 @@ void draw_seeds(InlineFigure& figure, const Axis& x, double y, const SweepResult
   }
 }
 
+/// What the longest of the names needs, with the mean on its right.
+double least_width(const std::vector<std::string>& names) {
+  double width = 0;
+  for (const std::string& name : names) width = std::max(width, text_width(name, 13) + kNumber);
+  return width;
+}
+
+std::string level_name(const FactorEffect& effect, size_t index) {
+  const bool best = index == effect.best && effect.levels[index].accuracy.count > 0;
+  return fmt::format("{} = {}{}", effect.name, level(effect.levels[index].value),
+                     best ? " (best)" : "");
+}
+
 /// A level a row, joined by lines; returns where the next factor begins.
 double draw_levels(InlineFigure& figure, const Axis& x, double top, const FactorEffect& effect) {
   Point before{NAN, NAN};
@@ -55,8 +69,8 @@ double draw_levels(InlineFigure& figure, const Axis& x, double top, const Factor
   for (size_t i = 0; i < effect.levels.size() && i < kMostLevels; ++i, top += kRow) {
     const FactorLevel& each = effect.levels[i];
     const bool best = i == effect.best && each.accuracy.count > 0;
-    const std::string name = fmt::format("{} = {}", effect.name, level(each.value));
-    draw_name(figure, top, best ? name + " (best)" : name, each.accuracy, best);
+    const std::string name = level_name(effect, i);
+    draw_name(figure, top, name, each.accuracy, best);
     draw_mean(figure, x, top + kMean, each.accuracy, best ? ink::kOrange : ink::kBlue,
               fmt::format("{}: {}", name, mean_with_interval(each.accuracy, "run")));
   }
@@ -131,8 +145,10 @@ std::string accuracy_figure(const SweepResults& results) {
   if (values.empty()) return {};
   const Axis x = accuracy_axis(values, means, kLeft, kRight);
   const double height = kHead + kRow * static_cast<double>(shown.size()) + 4;
+  std::vector<std::string> names;
+  for (const size_t index : shown) names.push_back(results.sweep->configurations[index].name);
   InlineFigure figure(
-      Across::percents, 0, height,
+      Across::percents, least_width(names), height,
       fmt::format("Test accuracy of {}: each seed, the mean and its 95 % interval. The numbers are "
                   "in the table.",
                   counted(shown.size(), "configuration")));
@@ -163,7 +179,13 @@ std::string effects_figure(const SweepResults& results) {
   std::vector<LevelScale> scales;
   for (const FactorEffect& effect : results.effects) scales.emplace_back(effect);
   const double height = effects_height(results.effects, scales);
-  InlineFigure figure(Across::percents, 0, height,
+  std::vector<std::string> names;
+  for (const FactorEffect& effect : results.effects) {
+    for (size_t i = 0; i < std::min(effect.levels.size(), kMostLevels); ++i) {
+      names.push_back(level_name(effect, i));
+    }
+  }
+  InlineFigure figure(Across::percents, least_width(names), height,
                       fmt::format("Mean test accuracy by level of {}, with 95 % intervals. The "
                                   "numbers are in the table.",
                                   counted(results.effects.size(), "factor")));

@@ -103,13 +103,14 @@ std::string parallel_figure(const SweepResults& results) {
       fmt::format("{} as lines through an axis for each of {} factors and one for the mean test "
                   "accuracy. The best tenth is orange.",
                   counted(paths.size(), "configuration"), scales.size()));
+  const double thin = paths.size() > 100 ? 0.4 : 1;  // so that the most do not make a surface
   const size_t best = std::max<size_t>(1, paths.size() / 10);
   for (size_t i = 0; i < paths.size(); ++i) {
     const Path& path = paths[i];
     const bool highlighted = i + best >= paths.size();
     for (size_t axis = 1; axis < path.y.size(); ++axis) {
       figure.line({axis_x(axis - 1), path.y[axis - 1]}, {axis_x(axis), path.y[axis]},
-                  highlighted ? ink::kOrange : ink::kBlue, highlighted ? 2 : 0.75);
+                  highlighted ? ink::kOrange : ink::kBlue, (highlighted ? 2 : 0.75) * thin);
     }
     figure.dot({axis_x(scales.size()), path.y.back()}, 3.5, highlighted ? ink::kOrange : ink::kBlue,
                path.tooltip);

@@ -44,12 +44,14 @@ std::string_view ink_on(const std::array<uint8_t, 3>& color) {
 
 InlineFigure::InlineFigure(Across across, double width, double height, std::string_view label)
     : unit_(across) {
-  const std::string size = across == Across::percents
-                               ? fmt::format("width=\"100%\" height=\"{}\"", rounded(height))
-                               : fmt::format("width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\"",
-                                             rounded(width), rounded(height));
+  const std::string size =
+      across == Across::percents
+          ? fmt::format("{}width=\"100%\" height=\"{}\"", width > kNarrow ? "class=\"wide\" " : "",
+                        rounded(height))
+          : fmt::format("width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\"", rounded(width),
+                        rounded(height));
   out_ = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" {} role=\"img\" aria-label=\"{}\" "
+      "<svg {} xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{}\" "
       "font-family=\"Helvetica, Arial, sans-serif\">\n",
       size, escape_xml(label));
 }

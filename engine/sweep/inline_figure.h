@@ -19,8 +19,10 @@ enum class Across {
 /// are not finite draw nothing.
 class InlineFigure {
  public:
-  /// width: in pixels; of no meaning in percents. label: what the figure shows, for who cannot see
-  /// it.
+  static constexpr double kNarrow = 360, kWide = 640;
+  /// width: in pixels; in percents the least that its texts need, of which kNarrow is always
+  /// there; what needs more has the class "wide", kWide at least. label: what the figure shows, for
+  /// who cannot see it.
   InlineFigure(Across across, double width, double height, std::string_view label);
 
   void line(Point from, Point to, std::string_view color, double width = 1,

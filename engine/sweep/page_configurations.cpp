@@ -21,7 +21,7 @@ std::string seed_cell(const SweepResults& results, const ConfigurationResult& re
     const SweepPoint& planned = results.sweep->points[point.point];
     const PointState state = state_of(point);
     const std::string link = has_report(state) ? report_link(planned.folder) : "";
-    if (!text.empty()) text += ", ";
+    text += text.empty() ? "<span>" : ",</span> <span>";
     text += link.empty()
                 ? std::to_string(planned.seed)
                 : fmt::format("<a href=\"{}\"{}>{}</a>", escape_xml(link),
@@ -33,7 +33,7 @@ std::string seed_cell(const SweepResults& results, const ConfigurationResult& re
       text += fmt::format(" <span class=\"tag\">{}</span>", state_name(state));
     }
   }
-  return "<td class=\"seeds\">" + text + "</td>";
+  return "<td class=\"seeds\">" + text + (text.empty() ? "" : "</span>") + "</td>";
 }
 
 std::string difference_cells(const ConfigurationResult& result) {

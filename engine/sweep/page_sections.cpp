@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "engine/report/svg.h"
 #include "engine/sweep/figure_parts.h"
 #include "engine/sweep/links.h"
@@ -44,14 +42,17 @@ std::string level_rows(const SweepResults& results, const FactorEffect& effect) 
 
 std::string effects_caption(const SweepResults& results) {
   std::string text = "Main effects: the mean of each level with its 95 % interval.";
-  const bool many = std::any_of(
-      results.effects.begin(), results.effects.end(),
-      [](const FactorEffect& effect) { return effect.levels.size() > sweep_figures::kMostLevels; });
-  if (!many) return text;
-  return text + fmt::format(
-                    " Of more than {0} numbers each is a dot; of more than {0} other "
-                    "levels the first are shown.",
-                    sweep_figures::kMostLevels);
+  bool numbers = false, others = false;
+  for (const FactorEffect& effect : results.effects) {
+    if (effect.levels.size() <= sweep_figures::kMostLevels) continue;
+    (sweep_figures::LevelScale(effect).by_size() ? numbers : others) = true;
+  }
+  if (numbers)
+    text += fmt::format(" Of more than {} numbers each is a dot.", sweep_figures::kMostLevels);
+  if (others)
+    text += fmt::format(" Of more than {0} other levels the first {0} are shown.",
+                        sweep_figures::kMostLevels);
+  return text;
 }
 
 std::string best_levels(const SweepResults& results) {
@@ -140,9 +141,11 @@ std::string table(std::string_view caption, std::string_view kinds,
 }
 
 std::string page_figure(const std::string& svg, std::string_view caption, bool fluid) {
-  return fmt::format(
-      "<figure>\n<figcaption>{}</figcaption>\n{}{}</div>\n</figure>\n", escape_xml(caption),
-      fluid ? "<div class=\"rows\">\n" : scrolled("Figure: " + std::string(caption), false), svg);
+  const bool scrolls = !fluid || svg.starts_with("<svg class=\"wide\"");
+  const std::string begin =
+      scrolls ? scrolled("Figure: " + std::string(caption), false) : "<div class=\"rows\">\n";
+  return fmt::format("<figure>\n<figcaption>{}</figcaption>\n{}{}</div>\n</figure>\n",
+                     escape_xml(caption), begin, svg);
 }
 
 std::string factors(const SweepResults& results) {
@@ -217,11 +220,12 @@ std::string failures(const SweepResults& results) {
   std::string rows;
   for (const FailedPoint& point : failed) {
     const Record& record = *point.record;
-    rows += fmt::format("<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td>",
-                        name(point.configuration), point.seed) +
-            fmt::format("<td>{}</td>", point.state) +
-            number_cell(std::to_string(record.exit_code)) + "<td class=\"reason\">" +
-            lines(record.reason) + "</td>" + log_cell(record) + "</tr>\n";
+    rows +=
+        fmt::format("<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td>",
+                    name(point.configuration), point.seed) +
+        fmt::format("<td>{}</td>", point.state) +
+        number_cell(record.state == Record::State::failed ? std::to_string(record.exit_code) : "") +
+        "<td class=\"reason\">" + lines(record.reason) + "</td>" + log_cell(record) + "</tr>\n";
   }
   return "<section id=\"failures\">\n<h2>Points that failed</h2>\n<p class=\"note\">They are in no "
          "mean. An exit code -N says that signal N ended the run; skipped points start from one "

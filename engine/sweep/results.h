@@ -84,8 +84,8 @@ bool shows_difference(const ConfigurationResult& result);
 
 /// "noise costs 5.1 points of test accuracy (95 % interval 4.6 to 5.6, 10 seeds, p < 0.001)",
 /// "smooth makes no difference that 3 seeds can show (-0.2 points of test accuracy, 95 % interval
-/// -1.4 to 1.0, p = 0.61)". A point is a hundredth; p is the corrected one. Empty while there is
-/// nothing to compare.
+/// -1.4 to 1.0, p = 0.61)"; "among 9 comparisons" where only the correction takes it away. A point
+/// is a hundredth; p is the corrected one. Empty while there is nothing to compare.
 std::string difference_sentence(const SweepResults& results, const ConfigurationResult& result);
 
 }  // namespace engine

@@ -166,7 +166,7 @@ class Runner {
     return false;
   }
 
-  ChildOptions child_options(const Slot& slot, std::vector<std::string> words) const {
+  ChildOptions child_options(const Slot& slot, const std::vector<std::string>& words) const {
     ChildOptions child{.environment = slot.environment, .cores = slot.cores};
     child.arguments = {options_.program};
     for (const auto* more : std::initializer_list<const std::vector<std::string>*>{

@@ -32,7 +32,8 @@ std::string markdown(std::string_view text) {
     if (std::string_view("\\`*_[]#|~$").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
-  out = replaced(replaced(escape_xml(out), "@", "&#64;"), "://", "&#58;//");
+  out = replaced(replaced(escape_xml(out), "&quot;", "\""), "&#39;", "'");  // harmless in text
+  out = replaced(replaced(out, "@", "&#64;"), "://", "&#58;//");
   const size_t digits = out.find_first_not_of("0123456789");
   if (digits == 0 && !out.empty() && (out[0] == '-' || out[0] == '+')) {
     out.insert(0, 1, '\\');
@@ -154,9 +155,11 @@ std::string failures_text(const SweepResults& results) {
       "## Points that failed\n\n| configuration | seed | state | exit code | reason | log |\n"
       "|---|---:|---|---:|---|---|\n";
   for (const FailedPoint& point : failed) {
-    text += row({markdown(point.configuration), std::to_string(point.seed),
-                 std::string(point.state), std::to_string(point.record->exit_code),
-                 markdown(point.record->reason), markdown(point.record->log)});
+    text +=
+        row({markdown(point.configuration), std::to_string(point.seed), std::string(point.state),
+             point.record->state == Record::State::failed ? std::to_string(point.record->exit_code)
+                                                          : "",
+             markdown(point.record->reason), markdown(point.record->log)});
   }
   return text + "\n";
 }

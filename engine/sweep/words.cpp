@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/core/text.h"
 
@@ -104,11 +105,11 @@ std::vector<ComparisonSentence> comparisons(const SweepResults& results, size_t 
   }
   const size_t all = said.size();
   if (all > most) {
-    const auto size = [](const ConfigurationResult* result) {
-      return std::abs(result->difference->difference.mean);
+    const auto rank = [](const ConfigurationResult* result) {
+      return std::pair(shows_difference(*result), std::abs(result->difference->difference.mean));
     };
     std::stable_sort(said.begin(), said.end(),
-                     [&](const auto* a, const auto* b) { return size(a) > size(b); });
+                     [&](const auto* a, const auto* b) { return rank(a) > rank(b); });
     said.resize(most);
   }
   std::vector<ComparisonSentence> sentences;
@@ -121,9 +122,9 @@ std::vector<ComparisonSentence> comparisons(const SweepResults& results, size_t 
   }
   if (all > most) {
     sentences.push_back(
-        {"", fmt::format("These are the {} largest differences of {}; {} of all {} shown by the "
-                         "seeds.",
-                         most, all, shown, shown == 1 ? "is" : "are")});
+        {"", fmt::format("These are {} of {} comparisons: first the differences that seeds show, "
+                         "which are {}, then by size.",
+                         most, all, shown)});
   }
   return sentences;
 }
@@ -139,8 +140,9 @@ std::vector<std::string> method(const SweepResults& results) {
   if (results.configurations.size() > 1) {
     text.push_back(fmt::format(
         "Differences are to {}, paired by seed: the mean over the seeds that both have of one "
-        "accuracy minus the other. p is of the two-sided paired t-test; the corrected p is after "
-        "Holm, for {}. A difference is called one when its interval leaves out 0 and the corrected "
+        "accuracy minus the other. p is of the two-sided paired t-test; the corrected p, which is "
+        "the one of the sentences, is after Holm, for {}. A difference is called one when its "
+        "interval leaves out 0 and the corrected "
         "p is below 0.05; otherwise so many seeds do not show one, which does not prove that there "
         "is none.",
         results.sweep->configurations[results.baseline].name,
@@ -230,13 +232,12 @@ std::string difference_sentence(const SweepResults& results, const Configuration
   if (!shows_difference(result)) {
     const bool by_correction = difference.low > 0 || difference.high < 0;
     return fmt::format(
-        "{} makes no difference that {} can show ({} points of test accuracy, 95 % interval {} to "
-        "{}, {}{})",
-        name, seeds, points(difference.mean, digits), points(difference.low, digits),
-        points(difference.high, digits), p_equation(result.corrected_p),
-        by_correction
-            ? fmt::format(" after correction for {}", counted(results.comparisons, "comparison"))
-            : "");
+        "{} makes no difference that {} can show{} ({} points of test accuracy, 95 % interval {}, "
+        "{}{})",
+        name, seeds,
+        by_correction ? fmt::format(" among {}", counted(results.comparisons, "comparison")) : "",
+        points(difference.mean, digits), points_interval(difference, digits),
+        by_correction ? "corrected " : "", p_equation(result.corrected_p));
   }
   const double low = more ? difference.low : -difference.high;
   const double high = more ? difference.high : -difference.low;

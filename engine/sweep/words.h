@@ -37,7 +37,7 @@ struct ComparisonSentence {
   std::string text;
 };
 /// One sentence for each comparison that says something, of at most so many: if there are more,
-/// those of the largest differences, and one that says so.
+/// those that show a difference, then those of the largest ones, and one that says so.
 std::vector<ComparisonSentence> comparisons(const SweepResults& results, size_t most);
 /// How the numbers were computed.
 std::vector<std::string> method(const SweepResults& results);

@@ -20,7 +20,7 @@ TEST(JsonResults, OfEveryVerb) {
     arguments.emplace_back("--json");
     const ProcessResult result = run_engine(arguments, {.folder = folder.path()});
     EXPECT_EXIT_CODE(result, 0) << arguments[0];
-    const Json value = Json::parse(result.out, nullptr, false);
+    Json value = Json::parse(result.out, nullptr, false);
     EXPECT_FALSE(value.is_discarded()) << arguments[0] << " printed " << result.out;
     return value;
   };

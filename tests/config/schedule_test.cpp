@@ -70,7 +70,8 @@ TEST(Schedule, RunsOfOneStepAndLongWarmUps) {
   }
 }
 
-Window window(int64_t size, int64_t kernel, int64_t stride, Padding padding, int64_t dilation = 1) {
+Window window(int64_t size, int64_t kernel, int64_t stride, const Padding& padding,
+              int64_t dilation = 1) {
   return make_window(size, size, Pair(kernel, 1), Pair(stride, 1), Pair(dilation, 1), padding);
 }
 

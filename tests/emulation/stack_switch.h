@@ -8,8 +8,10 @@
 // The sanitizer's own, from sanitizer/common_interface_defs.h; null in programs that are not linked
 // with it. Asked at run time, so that the scheduler is quick where kernels are instrumented.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the sanitizer's
 [[gnu::weak]] void __sanitizer_start_switch_fiber(void** kept, const void* bottom, size_t bytes);
 [[gnu::weak]] void __sanitizer_finish_switch_fiber(void* kept, const void** bottom, size_t* bytes);
+// NOLINTEND(bugprone-reserved-identifier)
 }
 
 namespace emulated {

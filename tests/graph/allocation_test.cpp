@@ -53,10 +53,12 @@ void count() {
 // The program's definitions come before the C library's for every shared library too (operator new
 // calls malloc). They hand over to glibc's own names for the same functions.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are glibc's
 void* __libc_malloc(size_t bytes);
 void* __libc_calloc(size_t count, size_t bytes);
 void* __libc_realloc(void* memory, size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(size_t bytes) {
   count();

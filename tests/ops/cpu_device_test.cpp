@@ -18,7 +18,7 @@ TEST(cpu_device, memory_is_aligned_and_of_one_owner) {
     device->zero(buffer.data(), bytes);
     static_cast<char*>(buffer.data())[bytes - 1] = 1;
     Buffer other = std::move(buffer);
-    EXPECT_FALSE(buffer);
+    EXPECT_FALSE(buffer);  // NOLINT(bugprone-use-after-move): that is what is tested
     EXPECT_TRUE(other);
   }
   EXPECT_FALSE(Buffer(*device, 0));

@@ -34,7 +34,7 @@ FACTS = {
     "grid": ["noise.sigma", "smooth.sigma", "Both factors", "best"],
     "factors": ["learning_rate", "All factors", "type = adam"],
     "random": ["random-1", "logarithmic"],
-    "many": ["12 largest differences of 499", "40 configurations of the highest means"],
+    "many": ["12 of 499 comparisons", "40 configurations of the highest means"],
 }
 FIGURES = {"study": 2, "halfway": 2, "waiting": 0, "one_seed": 2, "grid": 3, "factors": 3, "random": 3, "many": 3}
 
@@ -104,7 +104,7 @@ def check_hostile(page, texts):
     return found + (["hostile: a control character is shown as it is"] if CONTROL.search(text) else [])
 
 
-def check_print(page, path):
+def check_print(page, path, options):
     """On paper colours are light even on a dark screen, and nothing scrolls."""
     page.scheme("dark", "print")
     page.size(800)
@@ -113,6 +113,8 @@ def check_print(page, path):
     scrolls = page.browser.evaluate(
         "[...document.querySelectorAll('.scroll')].filter((e) => getComputedStyle(e).overflowX !== 'visible').length"
     )
+    if options.screenshots:
+        page.screenshot(options.screenshots / f"{path.stem}_print.png")
     page.scheme("light")
     return ([] if ground == "rgb(255, 255, 255)" else [f"print: the ground is {ground}"]) + (
         [f"print: {scrolls} parts scroll"] if scrolls else []
@@ -146,7 +148,7 @@ def main():
                 if path.stem == "hostile":
                     found += check_hostile(page, texts)
                 count += 1
-            found += check_print(page, folder / "study.html")
+            found += check_print(page, folder / "study.html", options)
         finally:
             browser.close()
     if count <= len(FACTS):
