@@ -132,10 +132,16 @@ std::string script_of(const Sweep& sweep, const SlurmCommand& command, const Slu
   for (const std::string& argument : arguments) text += " " + shell_word(argument);
   text += "\nrc=$?\n\n";
   text += fmt::format(
-      "# 75: stopped by a signal with good checkpoints. This task goes back into the queue.\n"
-      "if [ \"$rc\" -eq 75 ] && [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {} ]; then\n"
-      "  scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\" && exit\n"
-      "fi\n"
+      "# 75: stopped by a signal with good checkpoints; 140 and 143: SIGUSR2 or SIGTERM came "
+      "before it\n"
+      "# was ready for them, or after. This task goes back into the queue.\n"
+      "case \"$rc\" in\n"
+      "  75 | 140 | 143)\n"
+      "    if [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt {} ]; then\n"
+      "      scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\" && exit\n"
+      "    fi\n"
+      "    ;;\n"
+      "esac\n"
       "exit \"$rc\"\n",
       slurm.requeues);
   return text;

@@ -80,6 +80,13 @@ def children_of(parents):
     return found
 
 
+def send(process, number):
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        pass
+
+
 class Cluster:
     def __init__(self, folder, max_array_size=1001):
         self.folder = pathlib.Path(folder)
@@ -124,8 +131,10 @@ class Cluster:
         self.daemon("slurmctld", "-D", "-i")
         self.start_node()
 
-    def start_node(self):
+    def start_node(self, down=False):
         self.daemon("slurmd", "-D", "-N", self.host)
+        if down:
+            self.do("scontrol", "update", f"NodeName={self.host}", "State=RESUME")
         self.wait("the node", lambda: self.ask("sinfo", "-h", "-o", "%t").strip() in ("idle", "mix", "alloc"))
 
     def wait(self, what, condition, seconds=30):
@@ -143,15 +152,17 @@ class Cluster:
         return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in found)
 
     def crash_node(self):
-        """slurmd and all that it started end at once, as when the machine loses power; then it comes back."""
+        """slurmd and all that it started end at once, as when the machine loses power; slurmctld takes the node for
+        down, which it else does after SlurmdTimeout; then the node comes back."""
         slurmd = self.daemons.pop("slurmd")
-        for process in self.steps() | {slurmd.pid}:
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        # All stand still before any is killed, so that none tells of the end of another.
+        processes = [slurmd.pid, *sorted(self.steps())]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in processes:
+                send(process, number)
         slurmd.wait()
-        self.start_node()
+        self.do("scontrol", "update", f"NodeName={self.host}", "State=DOWN", "Reason=crash")
+        self.start_node(down=True)
 
     def restart_slurmd(self):
         """As an update of the package does: jobs go on."""
@@ -189,16 +200,18 @@ class Cluster:
         lines = self.do("squeue", "--noheader", "--array", "--states=all", "--format=%F_%K|%T").split()
         return dict(line.split("|") for line in lines)
 
+    def terminate(self, task):
+        """SIGTERM to the step. To the job, scancel of Slurm 22.05 sends it again and again for a minute, to the task
+        that has begun anew too."""
+        self.do("scancel", "--signal=TERM", f"{task}.0")
+
     def restarts(self, task):
         found = re.search(r"\bRestarts=(\d+)", self.ask("scontrol", "show", "job", task))
         return int(found[1]) if found else 0
 
     def stop(self):
         for process in self.steps():
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            send(process, signal.SIGKILL)
         for name in ("slurmd", "slurmctld", "munged"):
             process = self.daemons.pop(name, None)
             if process and process.poll() is None:
