@@ -215,8 +215,7 @@ Experiment load_experiment(const std::string& file, const ExperimentOptions& opt
   Problems problems;
   Value root = load_merged(file, registry, problems);
   if (!root.is(Value::Kind::object)) problems.throw_if_any();
-  for (const Setting& setting : options.settings)
-    apply_setting(root, setting, registry, problems);
+  for (const Setting& setting : options.settings) apply_setting(root, setting, registry, problems);
   for (const std::string& assignment : options.set) apply_set(root, assignment, registry, problems);
   Loader loader(root, registry, problems);
   Experiment experiment = loader.load();

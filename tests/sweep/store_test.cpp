@@ -64,8 +64,8 @@ TEST_F(Store, OnlyOneClaimsAndTheHolderIsAlive) {
 TEST_F(Store, OfManyProcessesExactlyOneClaims) {
   constexpr int kProcesses = 16, kRounds = 20;
   for (int round = 0; round < kRounds; ++round) {
-    const Sweep sweep = files_.expand(
-        fmt::format(R"({{ "base": "small.json", "seeds": [{}] }})", 1000 + round));
+    const Sweep sweep =
+        files_.expand(fmt::format(R"({{ "base": "small.json", "seeds": [{}] }})", 1000 + round));
     int start[2];
     ASSERT_EQ(::pipe(start), 0);
     std::vector<pid_t> children;

@@ -55,7 +55,8 @@ TEST(SweepFile, IdentityIsOfWhatChangesResults) {
   EXPECT_EQ(plain, identity(R"({ "base": "small.json", "seeds": [5],
                                "set": { "log.report": true, "description": "x" } })"));
   EXPECT_EQ(plain, identity(R"({ "base": "small.json", "set": { "train.epochs": 1 },
-                               "seeds": [5] })")) << "a key set to the value that it has";
+                               "seeds": [5] })"))
+      << "a key set to the value that it has";
   EXPECT_NE(plain, identity(R"({ "base": "small.json", "seeds": [6] })"));
   EXPECT_NE(plain, identity(R"({ "base": "small.json", "set": { "train.epochs": 2 },
                                "seeds": [5] })"));
@@ -118,8 +119,7 @@ TEST(SweepFile, DrawsKeepTheirValuesWhenMoreAreAskedFor) {
   };
   const Sweep few = expand(5), many = expand(1000);
   ASSERT_EQ(few.configurations.size(), 5u);
-  for (size_t i = 0; i < 5; ++i)
-    EXPECT_EQ(few.configurations[i].name, many.configurations[i].name);
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(few.configurations[i].name, many.configurations[i].name);
   double least = 1, most = 0, below = 0;
   std::set<int64_t> epochs;
   for (const Configuration& c : many.configurations) {
@@ -157,8 +157,9 @@ TEST(SweepFile, TooManyPointsAreRefusedAtOnce) {
             "seeds, or raise \"max_points\"");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
   // More than a number can count.
-  text.replace(text.find("\"grid\": { "), 10,
-               R"("seeds": [1, 2], "random": { "count": 1000000000, "parameters": { "b": { "uniform": [0, 1] } } }, "grid": { )");
+  text.replace(
+      text.find("\"grid\": { "), 10,
+      R"("seeds": [1, 2], "random": { "count": 1000000000, "parameters": { "b": { "uniform": [0, 1] } } }, "grid": { )");
   EXPECT_NE(files.complaint(text).find("got 9223372036854775807"), std::string::npos);
 }
 
@@ -222,9 +223,10 @@ TEST(SweepFile, AllPointsAreCheckedAndEachFindingIsSaidOnce) {
   const std::string got = files.complaint(R"({ "base": "small.json", "seeds": [1, 2],
     "grid": { "preprocess.nois.sigma": [0, 1], "train.epochs": [1, 0, -5] } })");
   // One line of the grid each, however many points have it.
-  for (const char* part : {"sweep.json:2:41: preprocess.nois: unknown stage; did you mean \"noise\"?",
-                           "sweep.json:2:68: train.epochs: expected an integer >= 1",
-                           "sweep.json:2:71: train.epochs: expected an integer >= 1"})
+  for (const char* part :
+       {"sweep.json:2:41: preprocess.nois: unknown stage; did you mean \"noise\"?",
+        "sweep.json:2:68: train.epochs: expected an integer >= 1",
+        "sweep.json:2:71: train.epochs: expected an integer >= 1"})
     EXPECT_NE(got.find(part), std::string::npos) << part << "\nin\n" << got;
   EXPECT_EQ(std::count(got.begin(), got.end(), '\n'), 3) << got;
 }
@@ -250,8 +252,8 @@ TEST(ShippedSweeps, ExpandAndFollowTheSchema) {
   std::vector<std::string> names;
   for (const auto& file : shipped_sweeps()) {
     names.push_back(file.stem());
-    EXPECT_EQ(check_schema(schema, parse_json_or_throw(read_file(file), file, ExitCode::experiment)),
-              "")
+    EXPECT_EQ(
+        check_schema(schema, parse_json_or_throw(read_file(file), file, ExitCode::experiment)), "")
         << file;
     const Sweep sweep = expand_sweep(load_sweep_file(file), {}, registry());
     EXPECT_EQ(sweep.file.name, file.stem());
