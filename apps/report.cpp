@@ -1,8 +1,10 @@
-// engine report: what a run shows made anew, or one page that compares runs.
+// engine report: what a run or a sweep shows made anew, or one page that compares runs.
 
 #include <filesystem>
 
 #include "apps/options.h"
+#include "apps/sweep_session.h"
+#include "apps/sweep_tables.h"
 #include "apps/verbs.h"
 #include "engine/core/error.h"
 #include "engine/core/file.h"
@@ -22,7 +24,34 @@ struct ReportArguments {
   std::string out;
 };
 
+void print_files(const std::vector<std::string>& written, bool json) {
+  if (json) {
+    Value result{Object{}};
+    result.set("files", Array(written.begin(), written.end()));
+    fmt::print("{}\n", to_json(result));
+  } else {
+    for (const std::string& file : written) fmt::print("{}\n", file);
+  }
+}
+
+/// Of a sweep's folder: its tables, from the sweep file that it was made of.
+int report_sweep(const ReportArguments& arguments) {
+  const std::string& folder = arguments.runs[0];
+  const SweepStore store(real_files(), folder);
+  SweepStore::Made made = store.made_of();
+  SweepArguments sweep{.shared = arguments.shared, .out = folder};
+  sweep.shared.file = made.file;
+  sweep.shared.set = std::move(made.set);
+  const SweepSession session = open_sweep(sweep);
+  print_files(save_sweep_tables(session, store, session.sweep.baseline).files,
+              arguments.shared.json);
+  return 0;
+}
+
 int report(const ReportArguments& arguments) {
+  if (arguments.runs.size() == 1 &&
+      exists(fmt::format("{}/{}", arguments.runs[0], sweep_files::kSweep)))
+    return report_sweep(arguments);
   std::vector<Value> reports;
   for (const std::string& run : arguments.runs) reports.push_back(read_report(run));
   const bool one = reports.size() == 1;
@@ -43,13 +72,7 @@ int report(const ReportArguments& arguments) {
         written.push_back(std::move(inside));
     }
   }
-  if (arguments.shared.json) {
-    Value result{Object{}};
-    result.set("files", Array(written.begin(), written.end()));
-    fmt::print("{}\n", to_json(result));
-  } else {
-    for (const std::string& file : written) fmt::print("{}\n", file);
-  }
+  print_files(written, arguments.shared.json);
   return 0;
 }
 
@@ -57,14 +80,16 @@ int report(const ReportArguments& arguments) {
 
 Action declare_report(Arguments& arguments) {
   auto options = std::make_shared<ReportArguments>();
-  arguments.list("RUN", options->runs, {.doc = "Run folders", .required = true});
+  arguments.list("RUN", options->runs,
+                 {.doc = "Run folders, or the folder of a sweep", .required = true});
   arguments.text("--out", options->out,
                  {.doc = "HTML file to write (default: comparison.html; of one run its own)",
                   .placeholder = "FILE"});
   add_json(arguments, options->shared);
   arguments.footer(
       "One run: its report in this version's form and, without --out, its pictures and tables. "
-      "Several: their curves over each other, and what differs in their experiments and results.");
+      "Several: their curves over each other, and what differs in their experiments and results. "
+      "A sweep: its tables, from the sweep file that it was made of.");
   return [options] { return report(*options); };
 }
 

@@ -59,6 +59,7 @@ void print_json(const SweepOutcome& outcome, const SweepSession& session, const 
 }
 
 int run(const SweepRunArguments& arguments) {
+  const StopSignals signals;  // until the end: a scheduler's signal may come at any time
   const SweepSession session = open_sweep(arguments);
   SweepRunOptions options{.program = std::filesystem::read_symlink("/proc/self/exe"),
                           .words = run_words(arguments.shared),
@@ -76,7 +77,8 @@ int run(const SweepRunArguments& arguments) {
   Progress progress({.quiet = arguments.quiet, .many_runs = true});
   if (!made.note.empty()) progress.line(made.note);
   const SweepStore store(real_files(), session.folder);
-  const SweepOutcome outcome = run_sweep(session.sweep, store, real_files(), options, progress);
+  const SweepOutcome outcome =
+      run_sweep(session.sweep, store, real_files(), options, signals, progress);
   // Of several shards each would write the tables of all.
   std::string page;
   if (whole) {

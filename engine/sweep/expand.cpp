@@ -329,6 +329,7 @@ Sweep expand_sweep(SweepFile file, const SweepOptions& options, const Registry& 
          file.path, file.max_points, count);
   Sweep sweep;
   sweep.file = std::move(file);
+  sweep.set = options.set;
   sweep.configurations =
       Expander(sweep.file, options, registry).configurations(sweep.repeated_draws);
   PointMaker(sweep).make_all();

@@ -71,7 +71,9 @@ PointQueue::Next PointQueue::look_at(size_t point, const std::set<size_t>& activ
 
 PointQueue::Next PointQueue::take(size_t point) {
   const auto state = store_.claim_state(sweep_.points[point]);
-  if (state && state->alive) return {needed_by_mine(point) ? Next::Kind::wait : Next::Kind::none};
+  // Another process works on it, or is not known to be dead yet: a node that has failed is taken
+  // for alive for a while, and its point must not be left undone.
+  if (state && state->alive) return {Next::Kind::wait};
   Next next{Next::Kind::start, point, store_.claim(sweep_.points[point])};
   if (!next.claim) return {Next::Kind::wait};  // somebody was faster: look again
   if (!state || state->deaths < sweep_.file.attempts) return next;
@@ -83,15 +85,6 @@ PointQueue::Next PointQueue::take(size_t point) {
   next.record.reason =
       fmt::format("its process died {} times without getting further", state->deaths);
   return next;
-}
-
-/// A point that another process works on: this one only waits when a point of its own needs it.
-bool PointQueue::needed_by_mine(size_t point) const {
-  for (size_t i = first_; i < last_; ++i) {
-    for (auto after = sweep_.points[i].after; after; after = sweep_.points[*after].after)
-      if (*after == point && !ended_[i]) return true;
-  }
-  return false;
 }
 
 Shard parse_shard(const std::string& text) {

@@ -54,7 +54,6 @@ class PointQueue {
   using Clock = std::chrono::steady_clock;
   Next look_at(size_t point, const std::set<size_t>& active);
   Next take(size_t point);
-  bool needed_by_mine(size_t point) const;
 
   const Sweep& sweep_;
   const SweepStore& store_;

@@ -55,8 +55,7 @@ class Runner {
         slots_(options.slots.size()),
         queue_(sweep, store, options.shard) {}
 
-  SweepOutcome run() {
-    const StopSignals signals;
+  SweepOutcome run(const StopSignals& signals) {
     if (sweep_.file.matrix) variants_ = write_variants(sweep_, store_, files_);
     if (options_.retry_failed) forget_failed();
     for (;;) {
@@ -68,7 +67,11 @@ class Runner {
       }
       const bool waiting = !stopping_ && !no_more_ && fill_slots();
       if (active() == 0 && !waiting) break;
-      show_progress();
+      if (active() > 0) {
+        show_progress();
+      } else {
+        progress_.doing("waiting for points that others work on");
+      }
       wait();
       look();
     }
@@ -309,10 +312,11 @@ class Runner {
 }  // namespace
 
 SweepOutcome run_sweep(const Sweep& sweep, const SweepStore& store, FileSystem& files,
-                       const SweepRunOptions& options, Progress& progress) {
+                       const SweepRunOptions& options, const StopSignals& signals,
+                       Progress& progress) {
   store.begin(sweep);
   progress.log_to(files, store / "log.txt");
-  return Runner(sweep, store, files, options, progress).run();
+  return Runner(sweep, store, files, options, progress).run(signals);
 }
 
 }  // namespace engine

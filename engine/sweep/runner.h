@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/run/progress.h"
+#include "engine/run/signals.h"
 #include "engine/sweep/point_queue.h"
 
 namespace engine {
@@ -37,9 +38,11 @@ struct SweepOutcome {
   bool stopped = false;  ///< a signal came
 };
 
-/// A point that needs another one waits for it while somebody works on it, and does it first where
-/// nobody does, also one of another shard. A signal stops the runs with checkpoints. Throws Error.
+/// Returns when every point of the shard has ended, those that others work on too. A point that
+/// needs another one waits for it while somebody works on it, and does it first where nobody does,
+/// also one of another shard. A signal stops the runs with checkpoints. Throws Error.
 SweepOutcome run_sweep(const Sweep& sweep, const SweepStore& store, FileSystem& files,
-                       const SweepRunOptions& options, Progress& progress);
+                       const SweepRunOptions& options, const StopSignals& signals,
+                       Progress& progress);
 
 }  // namespace engine

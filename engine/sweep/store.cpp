@@ -91,6 +91,7 @@ void SweepStore::begin(const Sweep& sweep) const {
   Value document{Object{}};
   document.set("name", sweep.file.name);
   document.set("file", sweep.file.path);
+  document.set("set", Array(sweep.set.begin(), sweep.set.end()));
   Array points;
   for (const SweepPoint& point : sweep.points) {
     Value entry{Object{}};
@@ -104,6 +105,18 @@ void SweepStore::begin(const Sweep& sweep) const {
   save_file(files_, *this / sweep_files::kSweep, to_json(document) + "\n", {.durable = false});
   for (const SweepPoint& point : sweep.points)
     if (record(point)) remove_claims(point.identity);
+}
+
+SweepStore::Made SweepStore::made_of() const {
+  const std::string path = *this / sweep_files::kSweep;
+  const Value document = parse_json_or_throw(read_text(path), path, ExitCode::storage);
+  Made made{string_of(document, "file"), {}};
+  if (made.file.empty()) fail(ExitCode::storage, "{}: names no sweep file", path);
+  if (const Value* set = document.find("set"); set && set->is(Value::Kind::array)) {
+    for (const Value& each : set->array())
+      if (each.is(Value::Kind::string)) made.set.push_back(each.string());
+  }
+  return made;
 }
 
 std::optional<Record> SweepStore::record(const SweepPoint& point) const {

@@ -74,6 +74,13 @@ class SweepStore {
   /// have ended: a process that was killed in save() leaves them. Throws Error (storage).
   void begin(const Sweep& sweep) const;
 
+  /// Of sweep.json: the sweep file, and --set. Throws Error (storage).
+  struct Made {
+    std::string file;
+    std::vector<std::string> set;
+  };
+  Made made_of() const;
+
   /// Nothing while the point has not ended. Throws Error (storage) when it cannot be read.
   std::optional<Record> record(const SweepPoint& point) const;
   /// Ends a point: writes its record, then takes its claims away. Whoever finds no record and no

@@ -37,6 +37,7 @@ struct SweepPoint {
 
 struct Sweep {
   SweepFile file;
+  std::vector<std::string> set;  ///< SweepOptions::set
   std::vector<Configuration> configurations;
   std::vector<SweepPoint> points;  ///< by level, then configuration, then seed
   size_t repeated_draws = 0;       ///< random draws that were dropped: another had the same values

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "engine/core/error.h"
+#include "engine/core/text.h"
 #include "engine/sweep/slurm.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"

@@ -334,6 +334,18 @@ class Sweeps(unittest.TestCase):
         self.assertCode(folder.engine("table", "sweep.json"), 0)
         self.assertTrue((folder.path / "sweeps/sweep/table.html").exists())
 
+    def test_report_of_a_sweeps_folder(self):
+        folder = Folder(self)
+        folder.write("sweep.json", {"base": "small.json", "seeds": [1, 2]})
+        self.assertCode(folder.engine("run", "sweep.json", "--set", "train.batch_size=8", "--out", "here", "--quiet"), 0)
+        table = folder.path / "here/points.csv"
+        before = table.read_bytes()
+        table.unlink()
+        result = subprocess.run([ENGINE, "report", "here", "--json"], cwd=folder.path, capture_output=True, text=True)
+        self.assertCode(result, 0)
+        self.assertIn("here/table.html", json.loads(result.stdout)["files"])
+        self.assertEqual(table.read_bytes(), before)
+
     def test_a_huge_grid_is_refused_in_a_second(self):
         folder = Folder(self)
         grid = {f"train.k{i}": list(range(10)) for i in range(12)}
