@@ -65,7 +65,7 @@ class Expander {
  private:
   std::string expand_node(const Value& node, const std::string& name, const std::string& path,
                           const std::string& previous, Scope& scope) {
-    const std::string full_name = scope.prefix + name;
+    std::string full_name = scope.prefix + name;
     ReadKeys reader(node, path, problems_);
     if (!node.is(Value::Kind::object)) return full_name;
     const NodeHead head = read_head(reader, node, path, problems_);

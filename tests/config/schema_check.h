@@ -17,7 +17,7 @@ class SchemaCheck {
   std::string check(const Value& schema, const Value& value, const std::string& path) const {
     if (schema.is(Value::Kind::boolean)) return schema.boolean() ? "" : path + ": not allowed";
     for (const Member& keyword : schema.object()) {
-      const std::string wrong = one(schema, keyword.key, keyword.value, value, path);
+      std::string wrong = one(schema, keyword.key, keyword.value, value, path);
       if (!wrong.empty()) return wrong;
     }
     return {};
@@ -66,7 +66,7 @@ class SchemaCheck {
     size_t good = 0;
     std::string first;
     for (const Value& inner : rule.array()) {
-      const std::string wrong = check(inner, value, path);
+      std::string wrong = check(inner, value, path);
       if (wrong.empty()) ++good;
       if (first.empty()) first = wrong;
     }
@@ -83,8 +83,7 @@ class SchemaCheck {
       const Value* property = known ? known->find(member.key) : nullptr;
       const bool extra = keyword == "additionalProperties";
       if (extra == (property != nullptr)) continue;
-      const std::string wrong =
-          check(extra ? rule : *property, member.value, path + "." + member.key);
+      std::string wrong = check(extra ? rule : *property, member.value, path + "." + member.key);
       if (!wrong.empty()) return wrong;
     }
     return {};
@@ -98,8 +97,7 @@ class SchemaCheck {
     if (keyword == "maxItems") return size <= rule.integer() ? "" : path + ": too many";
     for (size_t i = 0; i < value.array().size(); ++i) {
       if (keyword == "items") {
-        const std::string wrong =
-            check(rule, value.array()[i], path + "[" + std::to_string(i) + "]");
+        std::string wrong = check(rule, value.array()[i], path + "[" + std::to_string(i) + "]");
         if (!wrong.empty()) return wrong;
       }
       for (size_t j = 0; keyword == "uniqueItems" && j < i; ++j)

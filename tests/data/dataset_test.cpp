@@ -100,7 +100,7 @@ TEST(Shapes, TextureClassesDifferInTheHighestFrequenciesOnly) {
     double sum = 0;
     const auto mean = [&](int y, int x) {
       double m = 0;
-      for (int d = 0; d < 4; ++d) m += p[((2 * y + d / 2) * 32 + 2 * x + d % 2) * 3] / 4.0;
+      for (int d = 0; d < 4; ++d) m += p[(((2 * y + (d >> 1)) * 32) + 2 * x + (d & 1)) * 3] / 4.0;
       return m;
     };
     for (int y = 0; y < 15; ++y) {
