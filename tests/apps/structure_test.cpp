@@ -161,10 +161,13 @@ TEST(Structure, TheCheckOfIncludesFindsWrongOnes) {
             0u);
 }
 
-TEST(Structure, NoSourceStartsAProgram) {
+// But for one, which sweeps start their runs with, and that never through a shell.
+TEST(Structure, OneSourceStartsPrograms) {
   for (const auto& path : sources()) {
-    for (const auto& call : process_calls(read(source_dir() / path)))
-      ADD_FAILURE() << path << " calls " << call;
+    for (const auto& call : process_calls(read(source_dir() / path))) {
+      const bool one = path == "engine/sweep/child_process.cpp";
+      EXPECT_TRUE(one && (call == "fork" || call == "execvpe")) << path << " calls " << call;
+    }
   }
 }
 
