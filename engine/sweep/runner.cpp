@@ -111,7 +111,7 @@ class Runner {
       if (next.kind == PointQueue::Next::Kind::start) {
         start(next.point, *next.claim, static_cast<size_t>(slot - slots_.begin()));
       } else {
-        end_badly(next.point, std::move(next.record));
+        end_badly(next.point, next.record);
       }
     }
   }
@@ -251,7 +251,7 @@ class Runner {
   void fail_point(size_t index, Record record, std::string reason) {
     record.state = Record::State::failed;
     record.reason = std::move(reason);
-    end_badly(index, std::move(record));
+    end_badly(index, record);
   }
 
   /// Failed or skipped: the record says why.
