@@ -139,25 +139,38 @@ std::string time_text(double seconds) {
   return seconds > 0 ? short_seconds(seconds) : "?";
 }
 
+/// The first configurations. A column that would say nothing is not there.
+std::string configurations_text(const Sweep& sweep, const Plan& plan, size_t shown) {
+  const bool timed = std::any_of(plan.estimates.begin(), plan.estimates.end(),
+                                 [](const Estimate& estimate) { return estimate.seconds > 0; });
+  const bool chained = sweep.points.back().level > 0;
+  std::vector<Table::Column> columns{{"configuration", Table::Align::left, true}};
+  if (chained) columns.push_back({"starts from", Table::Align::left, true});
+  columns.push_back({"experiment", Table::Align::left, true});
+  columns.push_back({"epochs", Table::Align::right});
+  if (timed) columns.push_back({"images/s", Table::Align::right});
+  if (timed) columns.push_back({"at most", Table::Align::right});
+  Table table(columns);
+  for (size_t i = 0; i < std::min(shown, sweep.configurations.size()); ++i) {
+    const Configuration& configuration = sweep.configurations[i];
+    const Estimate& estimate = plan.estimates[i];
+    std::vector<std::string> cells{configuration.name};
+    if (chained)
+      cells.push_back(configuration.after ? sweep.configurations[*configuration.after].name : "");
+    cells.push_back(configuration.file);
+    cells.push_back(with_commas(configuration.experiment->train.epochs));
+    if (timed)
+      cells.push_back(estimate.rate > 0 ? with_commas(static_cast<int64_t>(estimate.rate)) : "?");
+    if (timed) cells.push_back(time_text(estimate.seconds));
+    table.add(std::move(cells));
+  }
+  return table.text();
+}
+
 void print_plan(const SweepSession& session, const Plan& plan) {
   const Sweep& sweep = session.sweep;
   constexpr size_t kShown = 40;
-  Table table({{"configuration", Table::Align::left, true},
-               {"experiment", Table::Align::left, true},
-               {"epochs", Table::Align::right},
-               {"images/s", Table::Align::right},
-               {"at most", Table::Align::right}});
-  for (size_t i = 0; i < std::min(kShown, sweep.configurations.size()); ++i) {
-    const Configuration& configuration = sweep.configurations[i];
-    const Estimate& estimate = plan.estimates[i];
-    std::string name = configuration.name;
-    if (configuration.after)
-      name += " (from " + sweep.configurations[*configuration.after].name + ")";
-    table.add({name, configuration.file, with_commas(configuration.experiment->train.epochs),
-               estimate.rate > 0 ? with_commas(static_cast<int64_t>(estimate.rate)) : "?",
-               time_text(estimate.seconds)});
-  }
-  fmt::print("{}", table.text());
+  fmt::print("{}", configurations_text(sweep, plan, kShown));
   if (sweep.configurations.size() > kShown)
     fmt::print("... and {} more\n",
                with_commas(static_cast<int64_t>(sweep.configurations.size() - kShown)));
@@ -168,7 +181,8 @@ void print_plan(const SweepSession& session, const Plan& plan) {
   if (sweep.repeated_draws > 0)
     fmt::print("        {} draws had the values of another and were left out\n",
                count(sweep.repeated_draws));
-  fmt::print("time    {} at most, one after another\n", time_text(plan.seconds));
+  if (plan.seconds > 0)
+    fmt::print("time    {} at most, one after another\n", time_text(plan.seconds));
   fmt::print("disk    {}\n", short_bytes(plan.bytes));
   fmt::print("folder  {}", session.folder);
   if (plan.done + plan.failed > 0)
