@@ -67,6 +67,10 @@ Split load_split(const EvaluateArguments& arguments, const SavedRun& saved,
   return split_dataset(std::move(dataset), experiment.data.validation, seed);
 }
 
+bool preprocess_alike(const Experiment& a, const Experiment& b) {
+  return to_json(*a.resolved.find("preprocess")) == to_json(*b.resolved.find("preprocess"));
+}
+
 /// The run's weights on images that the stages of `preprocessing` prepare. Seed, network and data
 /// are the run's. Statistics are those of the run where the stages are its own, else measured on
 /// its training images.
@@ -74,8 +78,7 @@ Totals evaluate_under(const Experiment& preprocessing, const Session& session,
                       const SavedRun& saved, const ImageSet& training, const ImageSet& images) {
   const auto pipeline =
       make_pipeline(session, stages_of(preprocessing), images.shape.with_batch(1));
-  const auto stages = [](const Experiment& of) { return to_json(*of.resolved.find("preprocess")); };
-  if (stages(preprocessing) == stages(session.experiment)) {
+  if (preprocess_alike(preprocessing, session.experiment)) {
     pipeline->set_statistics(saved.statistics);
   } else {
     pipeline->measure(training);
@@ -154,7 +157,9 @@ int evaluate(EvaluateArguments& arguments) {
   };
   const Totals own = under(session.experiment);
   for (OtherFile& other : others) {
-    if (other.reason.empty()) other.totals = under(other.experiment);
+    if (!other.reason.empty()) continue;
+    const bool alike = preprocess_alike(other.experiment, session.experiment);
+    other.totals = alike ? own : under(other.experiment);
   }
   if (arguments.shared.json) {
     print_json(arguments, saved, own, others);

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 std::optional<fs::path> find_library() {
   std::error_code ignored;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path folder = fs::path(this_program()).parent_path();
   for (const fs::path& place : {folder, folder.parent_path() / "lib/engine"}) {
     const fs::path file = place / "libengine_cuda.so";
     if (fs::exists(file, ignored)) return file;
@@ -45,19 +45,6 @@ CudaLibrary load_library() {
     return {.why_not = fmt::format("{} belongs to another version of the engine", file->string())};
   }
   return {.backend = backend};
-}
-
-/// The number in "cuda" (0) or "cuda:N"; nothing for another text.
-std::optional<int> cuda_ordinal(std::string_view device) {
-  if (device == "cuda") return 0;
-  if (!device.starts_with("cuda:")) return std::nullopt;
-  const std::string_view number = device.substr(5);
-  int ordinal = -1;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), ordinal);
-  if (error != std::errc() || end != number.data() + number.size() || ordinal < 0) {
-    return std::nullopt;
-  }
-  return ordinal;
 }
 
 /// $XDG_CACHE_HOME/engine/plans.json, by default in ~/.cache; empty where neither is known.
@@ -145,11 +132,27 @@ const CudaLibrary& cuda_library() {
   return library;
 }
 
+std::optional<int> cuda_ordinal(std::string_view device) {
+  if (device == "cuda") return 0;
+  if (!device.starts_with("cuda:")) return std::nullopt;
+  const std::string_view number = device.substr(5);
+  int ordinal = -1;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), ordinal);
+  if (error != std::errc() || end != number.data() + number.size() || ordinal < 0) {
+    return std::nullopt;
+  }
+  return ordinal;
+}
+
+void require_device_name(const std::string& device) {
+  if (!cuda_ordinal(device) && device != "auto" && device != "cpu") {
+    fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", device);
+  }
+}
+
 Machine open_machine(const SharedOptions& options) {
   const std::optional<int> ordinal = cuda_ordinal(options.device);
-  if (!ordinal && options.device != "auto" && options.device != "cpu") {
-    fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", options.device);
-  }
+  require_device_name(options.device);
   set_threads(static_cast<int>(options.threads));
   if (!options.target.empty()) {
     if (options.device == "cpu") {

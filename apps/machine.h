@@ -3,7 +3,9 @@
 // The device that a verb runs on, and the kernels that are there for it.
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "apps/options.h"
 #include "engine/core/backend.h"
@@ -28,6 +30,11 @@ struct Machine {
   /// --target: what is asked of the device, which is only described. Null for one that runs.
   LaunchList* list = nullptr;
 };
+
+/// The number in "cuda" (0) or "cuda:N"; nothing for another text.
+std::optional<int> cuda_ordinal(std::string_view device);
+/// Throws Error (usage) unless it is auto, cpu, cuda or cuda:N.
+void require_device_name(const std::string& device);
 
 /// What --target or --device names, with the threads of --threads set: before anything runs in
 /// parallel. auto takes the first GPU that can be used, else the CPU. Throws Error (device) with

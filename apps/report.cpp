@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "apps/console.h"
 #include "apps/options.h"
 #include "apps/sweep_session.h"
 #include "apps/sweep_tables.h"
@@ -23,16 +24,6 @@ struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
 };
-
-void print_files(const std::vector<std::string>& written, bool json) {
-  if (json) {
-    Value result{Object{}};
-    result.set("files", Array(written.begin(), written.end()));
-    fmt::print("{}\n", to_json(result));
-  } else {
-    for (const std::string& file : written) fmt::print("{}\n", file);
-  }
-}
 
 /// Of a sweep's folder: its tables, from the sweep file that it was made of.
 int report_sweep(const ReportArguments& arguments) {

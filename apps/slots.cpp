@@ -1,10 +1,9 @@
 #include "apps/slots.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <set>
 
+#include "apps/machine.h"
 #include "engine/core/error.h"
 #include "engine/core/json.h"
 #include "engine/core/text.h"
@@ -14,18 +13,8 @@
 namespace engine {
 namespace {
 
-std::vector<int> cores_of_this_process() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(static_cast<size_t>(core), &set)) cores.push_back(core);
-  return cores;
-}
-
 std::vector<Slot> cpu_slots(const SlotOptions& options) {
-  const std::vector<int> all = cores_of_this_process();
+  const std::vector<int> all = allowed_cores();
   const int64_t jobs = options.jobs > 0 ? options.jobs : options.concurrency;
   // A container may grant less time than it shows cores.
   const auto usable = std::min<int64_t>(usable_cores(), static_cast<int64_t>(all.size()));
@@ -76,8 +65,8 @@ std::vector<FoundGpu> chosen_gpus(const SlotOptions& options) {
   std::string why_none;
   std::vector<FoundGpu> gpus = find_gpus(options, why_none);
   const bool asked = options.device != "auto";
-  if (const size_t colon = options.device.find(':'); colon != std::string::npos) {
-    const size_t ordinal = static_cast<size_t>(std::stoul(options.device.substr(colon + 1)));
+  if (options.device.starts_with("cuda:")) {
+    const auto ordinal = static_cast<size_t>(*cuda_ordinal(options.device));
     if (ordinal >= gpus.size())
       fail(ExitCode::device, "--device {}: this machine has {} GPUs{}", options.device, gpus.size(),
            why_none.empty() ? "" : " (" + why_none + ")");
@@ -119,7 +108,8 @@ int64_t planned_memory(const SlotOptions& options) {
 /// How many runs fit on the smallest of the GPUs, at most per_gpu.
 int64_t fitting(const SlotOptions& options, const std::vector<FoundGpu>& gpus, std::string& note) {
   if (options.per_gpu < 2 || !options.sweep) return options.per_gpu;
-  constexpr int64_t kContext = 700'000'000;  // of CUDA, cuDNN and cuBLAS in each process
+  // Of CUDA, cuDNN and cuBLAS in each process: assumed, since no GPU has been asked yet.
+  constexpr int64_t kContext = 700'000'000;
   int64_t memory = gpus[0].memory;
   for (const FoundGpu& gpu : gpus) memory = std::min(memory, gpu.memory);
   const int64_t each = planned_memory(options) + kContext;
@@ -135,10 +125,7 @@ int64_t fitting(const SlotOptions& options, const std::vector<FoundGpu>& gpus, s
 
 Slots make_slots(const SlotOptions& options) {
   const std::string& device = options.device;
-  const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() < 10 &&
-                        device.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (device != "auto" && device != "cpu" && device != "cuda" && !numbered)
-    fail(ExitCode::usage, "--device {}: expected auto, cpu, cuda or cuda:N", device);
+  require_device_name(device);
   if (device == "cpu") return {cpu_slots(options), {}};
   const std::vector<FoundGpu> gpus = chosen_gpus(options);
   if (gpus.empty()) return {cpu_slots(options), {}};

@@ -4,8 +4,7 @@
 #include <filesystem>
 #include <map>
 
-#include "apps/graph_report.h"
-#include "apps/session.h"
+#include "apps/console.h"
 #include "apps/sweep_session.h"
 #include "apps/table.h"
 #include "engine/core/error.h"
@@ -41,8 +40,7 @@ struct Rates {
 
 /// From `engine bench` as a process of its own: this one opens no device.
 Rates measured(const Configuration& configuration, const SharedOptions& shared) {
-  std::vector<std::string> words{std::filesystem::read_symlink("/proc/self/exe"), "bench",
-                                 configuration.file};
+  std::vector<std::string> words{this_program(), "bench", configuration.file};
   for (const std::string& set : configuration.set) words.insert(words.end(), {"--set", set});
   words.insert(words.end(), {"--json", "--windows", "1", "--seconds", "0.5", "--device",
                              shared.device, "--data-dir", resolve_data_dir(shared.data_dir)});
@@ -68,13 +66,11 @@ class Planner {
   Planner(const SweepSession& session, const PlanArguments& arguments)
       : session_(session), arguments_(arguments) {}
 
-  Estimate estimate(const Configuration& configuration) {
+  Estimate estimate(size_t index) {
+    const Configuration& configuration = session_.sweep.configurations[index];
     const Experiment& experiment = *configuration.experiment;
-    const SourceInfo info = source_info(experiment, arguments_.shared);
     Estimate estimate;
-    estimate.bytes = run_bytes(
-        experiment,
-        describe_network(experiment, session_.registry, info.image, info.classes).parameters());
+    estimate.bytes = run_bytes(experiment, session_.parameters[index]);
     estimate.images = images_of(experiment);
     if (arguments_.no_measure || estimate.images == 0) return estimate;
     const std::string key = speed_key(experiment);
@@ -117,8 +113,8 @@ struct Plan {
 Plan make_plan(const SweepSession& session, const PlanArguments& arguments) {
   Plan plan;
   Planner planner(session, arguments);
-  for (const Configuration& configuration : session.sweep.configurations)
-    plan.estimates.push_back(planner.estimate(configuration));
+  for (size_t i = 0; i < session.sweep.configurations.size(); ++i)
+    plan.estimates.push_back(planner.estimate(i));
   bool known = true;
   for (const SweepPoint& point : session.sweep.points) {
     const Estimate& estimate = plan.estimates[point.configuration];
@@ -211,16 +207,7 @@ void print_json(const SweepSession& session, const Plan& plan) {
     configurations.push_back(std::move(entry));
   }
   document.set("configurations", std::move(configurations));
-  Array points;
-  for (const SweepPoint& point : sweep.points) {
-    Value entry{Object{}};
-    entry.set("configuration", sweep.configurations[point.configuration].name);
-    entry.set("seed", point.seed);
-    entry.set("identity", point.identity);
-    entry.set("folder", point.folder);
-    points.push_back(std::move(entry));
-  }
-  document.set("points", std::move(points));
+  document.set("points", points_value(sweep));
   document.set("done", static_cast<int64_t>(plan.done));
   document.set("failed", static_cast<int64_t>(plan.failed));
   if (plan.seconds > 0) document.set("seconds_at_most", plan.seconds);

@@ -61,7 +61,7 @@ void print_json(const SweepOutcome& outcome, const SweepSession& session, const 
 int run(const SweepRunArguments& arguments) {
   const StopSignals signals;  // until the end: a scheduler's signal may come at any time
   const SweepSession session = open_sweep(arguments);
-  SweepRunOptions options{.program = std::filesystem::read_symlink("/proc/self/exe"),
+  SweepRunOptions options{.program = this_program(),
                           .words = run_words(arguments.shared),
                           .retry_failed = arguments.retry_failed};
   Slots made = make_slots({.program = options.program,

@@ -10,9 +10,10 @@
 namespace engine {
 namespace {
 
-/// Networks that do not fit their images, each finding once with the first configuration that has
-/// it.
-void check_shapes(const SweepSession& session, const SharedOptions& options) {
+/// How many parameters each configuration's network has. Throws Error (experiment) for networks
+/// that do not fit their images: each finding once, with the first configuration that has it.
+std::vector<int64_t> check_shapes(const SweepSession& session, const SharedOptions& options) {
+  std::vector<int64_t> parameters;
   std::vector<std::string> findings, seen;
   std::string last_data;
   SourceInfo info;
@@ -22,7 +23,8 @@ void check_shapes(const SweepSession& session, const SharedOptions& options) {
     if (data != last_data) info = source_info(experiment, options);
     last_data = data;
     try {
-      describe_network(experiment, session.registry, info.image, info.classes);
+      parameters.push_back(
+          describe_network(experiment, session.registry, info.image, info.classes).parameters());
     } catch (const Error& error) {
       if (error.code() != ExitCode::experiment) throw;
       if (std::find(seen.begin(), seen.end(), error.what()) != seen.end()) continue;
@@ -32,6 +34,7 @@ void check_shapes(const SweepSession& session, const SharedOptions& options) {
   }
   if (!findings.empty())
     throw Error(ExitCode::experiment, fmt::format("{}", fmt::join(findings, "\n")));
+  return parameters;
 }
 
 }  // namespace
@@ -55,7 +58,7 @@ SweepSession open_sweep(const SweepArguments& arguments) {
   session.sweep = expand_sweep(load_sweep_file(arguments.shared.file), {arguments.shared.set},
                                session.registry);
   session.folder = arguments.out.empty() ? "sweeps/" + session.sweep.file.name : arguments.out;
-  check_shapes(session, arguments.shared);
+  session.parameters = check_shapes(session, arguments.shared);
   return session;
 }
 

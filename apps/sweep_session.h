@@ -22,7 +22,8 @@ void add_sweep(Arguments& arguments, SweepArguments& options);  ///< FILE, --out
 struct SweepSession {
   Registry registry;
   Sweep sweep;
-  std::string folder;  ///< --out, or sweeps/NAME
+  std::string folder;               ///< --out, or sweeps/NAME
+  std::vector<int64_t> parameters;  ///< trainable ones of each configuration's network
 };
 
 /// Reads the sweep file and checks every point, its network's shapes too. Throws Error (experiment)

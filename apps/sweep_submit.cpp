@@ -21,7 +21,7 @@ struct SubmitArguments : SweepArguments {
 
 SlurmCommand command_of(const SubmitArguments& arguments, const std::string& out) {
   const SharedOptions& shared = arguments.shared;
-  SlurmCommand command{.program = std::filesystem::read_symlink("/proc/self/exe"),
+  SlurmCommand command{.program = this_program(),
                        .folder = std::filesystem::current_path(),
                        .file = shared.file,
                        .out = out,

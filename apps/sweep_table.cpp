@@ -1,5 +1,6 @@
 // engine sweep table: what a sweep says so far, as files.
 
+#include "apps/console.h"
 #include "apps/sweep_session.h"
 #include "apps/sweep_tables.h"
 
@@ -17,14 +18,8 @@ int table(const TableArguments& arguments) {
                               : named_configuration(session.sweep, arguments.baseline);
   const SweepStore store(real_files(), session.folder);
   const SavedTables saved = save_sweep_tables(session, store, baseline);
-  if (arguments.shared.json) {
-    Value result{Object{}};
-    result.set("files", Array(saved.files.begin(), saved.files.end()));
-    fmt::print("{}\n", to_json(result));
-    return 0;
-  }
-  print_sentences(session, store, baseline);
-  for (const std::string& file : saved.files) fmt::print("{}\n", file);
+  if (!arguments.shared.json) print_sentences(session, store, baseline);
+  print_files(saved.files, arguments.shared.json);
   return 0;
 }
 

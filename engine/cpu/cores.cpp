@@ -14,20 +14,6 @@
 namespace engine {
 namespace {
 
-int cores_by_affinity() {
-  // The mask may be larger than cpu_set_t on big machines: grow until the kernel accepts it.
-  for (int cpus = 1024; cpus <= 1 << 18; cpus *= 2) {
-    cpu_set_t* set = CPU_ALLOC(static_cast<size_t>(cpus));
-    if (!set) break;
-    const size_t size = CPU_ALLOC_SIZE(static_cast<size_t>(cpus));
-    const bool known = sched_getaffinity(0, size, set) == 0;
-    const int count = known ? CPU_COUNT_S(size, set) : 0;
-    CPU_FREE(set);
-    if (known) return count;
-  }
-  return static_cast<int>(std::thread::hardware_concurrency());
-}
-
 /// Whether a comma-separated list has a word. Version 2's line has the empty list.
 bool holds(const std::string& list, const std::string& word) {
   if (list.empty() || word.empty()) return list == word;
@@ -84,8 +70,27 @@ double cores_by_quota() {
 
 }  // namespace
 
+std::vector<int> allowed_cores() {
+  // The mask may be larger than cpu_set_t on big machines: grow until the kernel accepts it.
+  for (int cpus = 1024; cpus <= 1 << 18; cpus *= 2) {
+    cpu_set_t* set = CPU_ALLOC(static_cast<size_t>(cpus));
+    if (!set) break;
+    const size_t size = CPU_ALLOC_SIZE(static_cast<size_t>(cpus));
+    const bool known = sched_getaffinity(0, size, set) == 0;
+    std::vector<int> cores;
+    for (int core = 0; known && core < cpus; ++core)
+      if (CPU_ISSET_S(static_cast<size_t>(core), size, set)) cores.push_back(core);
+    CPU_FREE(set);
+    if (known) return cores;
+  }
+  return {};
+}
+
 int usable_cores() {
-  int cores = std::max(1, cores_by_affinity());
+  const std::vector<int> allowed = allowed_cores();
+  int cores = allowed.empty() ? static_cast<int>(std::thread::hardware_concurrency())
+                              : static_cast<int>(allowed.size());
+  cores = std::max(1, cores);
   const double quota = cores_by_quota();
   if (quota > 0) cores = std::min(cores, std::max(1, static_cast<int>(std::ceil(quota))));
   return cores;

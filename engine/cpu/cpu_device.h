@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/core/device.h"
 
@@ -11,7 +12,9 @@ namespace engine {
 /// The CPU as a device. Work runs on OpenMP's threads (GNU OpenMP, shared with oneDNN).
 std::unique_ptr<Device> make_cpu_device();
 
-/// Cores this process may use (affinity and cgroup quota, not what the machine has).
+/// Numbers of the cores that this process may run on (affinity), rising; empty when not known.
+std::vector<int> allowed_cores();
+/// How many of them it may use at a time (cgroup quota too).
 int usable_cores();
 /// Bytes that this process can still take (free memory and swap, cgroup limit); 0 when unknown.
 size_t available_memory();

@@ -8,9 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "engine/core/error.h"
 
@@ -64,12 +67,30 @@ struct ExecWords {
   std::vector<char*> argv, envp;
 };
 
+/// Cores as the system takes them, however many the machine has; none: no mask.
+struct CoreMask {
+  explicit CoreMask(const std::vector<int>& cores) {
+    if (cores.empty()) return;
+    const auto count = static_cast<size_t>(*std::max_element(cores.begin(), cores.end())) + 1;
+    bytes = CPU_ALLOC_SIZE(count);
+    set.reset(CPU_ALLOC(count));
+    CPU_ZERO_S(bytes, set.get());
+    for (const int core : cores) CPU_SET_S(static_cast<size_t>(core), bytes, set.get());
+  }
+
+  struct Free {
+    void operator()(cpu_set_t* mask) const { CPU_FREE(mask); }
+  };
+  std::unique_ptr<cpu_set_t, Free> set;
+  size_t bytes = 0;
+};
+
 /// In the child: only calls that are safe after fork.
-[[noreturn]] void become(const ExecWords& exec, const cpu_set_t* cores, int out, int err,
+[[noreturn]] void become(const ExecWords& exec, const CoreMask& cores, int out, int err,
                          pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(kCannotStart);  // it ended before it could be watched
-  if (cores) ::sched_setaffinity(0, sizeof *cores, cores);
+  if (cores.set) ::sched_setaffinity(0, cores.bytes, cores.set.get());
   const int in = ::open("/dev/null", O_RDONLY);
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
@@ -81,13 +102,11 @@ struct ExecWords {
 
 pid_t start(const ChildOptions& options, int out, int err) {
   const ExecWords exec(options);
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  for (const int core : options.cores) CPU_SET(static_cast<size_t>(core), &cores);
+  const CoreMask cores(options.cores);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) fail(ExitCode::internal, "cannot start a process: {}", std::strerror(errno));
-  if (pid == 0) become(exec, options.cores.empty() ? nullptr : &cores, out, err, parent);
+  if (pid == 0) become(exec, cores, out, err, parent);
   return pid;
 }
 

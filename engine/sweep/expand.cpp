@@ -8,7 +8,7 @@
 
 #include "engine/core/file.h"
 #include "engine/core/limits.h"
-#include "engine/core/random.h"
+#include "engine/sweep/combinations.h"
 #include "engine/sweep/sweep.h"
 #include "engine/sweep/sweep_keys.h"
 
@@ -25,91 +25,21 @@ int64_t at_least_one(size_t count) {
   return std::max<int64_t>(1, static_cast<int64_t>(count));
 }
 
-using Draw = std::vector<Setting>;
-
-/// Numbers are rounded to four digits: they are read, typed and compared by people.
-double rounded(double value) {
-  return std::stod(fmt::format("{:.4g}", value));
+/// Whether a key ends with a part of it that begins behind a dot, or is that part.
+bool ends_with_part(std::string_view key, std::string_view part) {
+  return key.ends_with(part) &&
+         (key.size() == part.size() || key[key.size() - part.size() - 1] == '.');
 }
 
-Value drawn_value(const RandomParameter& parameter, double share) {
-  switch (parameter.kind) {
-    case RandomParameter::Kind::uniform:
-      return std::clamp(rounded(parameter.low + share * (parameter.high - parameter.low)),
-                        parameter.low, parameter.high);
-    case RandomParameter::Kind::log_uniform:
-      return std::clamp(rounded(parameter.low * std::pow(parameter.high / parameter.low, share)),
-                        parameter.low, parameter.high);
-    case RandomParameter::Kind::integer: {
-      const double count = parameter.high - parameter.low + 1;
-      return static_cast<int64_t>(parameter.low + std::min(std::floor(share * count), count - 1));
-    }
-    case RandomParameter::Kind::choice:
-      break;
-  }
-  const auto count = static_cast<double>(parameter.choices.size());
-  return parameter.choices[static_cast<size_t>(std::min(std::floor(share * count), count - 1))];
-}
-
-/// Each value is a function of (seed, key, number of the draw): a larger count keeps the first.
-std::vector<Draw> draws(const SweepFile& file, size_t& repeated) {
-  if (file.random.empty()) return {Draw()};
-  std::vector<Draw> all;
-  std::set<std::string> seen;
-  for (int64_t i = 0; i < file.random_count; ++i) {
-    Draw draw;
-    std::string text;
-    for (const RandomParameter& parameter : file.random) {
-      const RandomKey key{static_cast<uint32_t>(file.random_seed),
-                          random_stream("sweep", parameter.key)};
-      const Philox4 words = key.draw(static_cast<uint32_t>(i), 0, 0);
-      const uint64_t bits = (uint64_t{words.word[0]} << 21) ^ (words.word[1] >> 11);
-      Value value = drawn_value(parameter, static_cast<double>(bits) * 0x1p-53);
-      value.origin = parameter.origin;
-      text += to_json(value, -1) + ",";
-      draw.push_back({parameter.key, std::move(value)});
-    }
-    seen.insert(text).second ? all.push_back(std::move(draw)) : void(++repeated);
-  }
-  return all;
-}
-
-/// Every combination of the grid, the last key fastest.
-std::vector<Draw> combinations(const std::vector<Factor>& grid) {
-  std::vector<Draw> all{Draw()};
-  for (const Factor& factor : grid) {
-    std::vector<Draw> longer;
-    for (const Draw& begun : all) {
-      for (const Value& value : factor.values) {
-        longer.push_back(begun);
-        longer.back().push_back({factor.key, value});
-      }
-    }
-    all = std::move(longer);
-  }
-  return all;
-}
-
-/// The shortest end of a dotted key that no other key ends in: "sigma", or "noise.sigma".
+/// Of the keys of grid and random.
 std::map<std::string, std::string> short_names(const SweepFile& file) {
   std::vector<std::string> keys;
   for (const Factor& factor : file.grid) keys.push_back(factor.key);
   for (const RandomParameter& parameter : file.random) keys.push_back(parameter.key);
-  std::map<std::string, std::string> names;
-  for (const std::string& key : keys) {
-    size_t begin = key.size();
-    do {
-      begin = begin == 0 ? 0 : key.rfind('.', begin - 1);
-      begin = begin == std::string::npos ? 0 : begin;
-      const std::string_view end = std::string_view(key).substr(begin == 0 ? 0 : begin + 1);
-      const auto same = std::count_if(keys.begin(), keys.end(), [&](std::string_view other) {
-        return other == end || other.ends_with("." + std::string(end));
-      });
-      names[key] = end;
-      if (same == 1) break;
-    } while (begin > 0);
-  }
-  return names;
+  const std::vector<std::string> names = factor_names(keys);
+  std::map<std::string, std::string> by_key;
+  for (size_t i = 0; i < keys.size(); ++i) by_key[keys[i]] = names[i];
+  return by_key;
 }
 
 std::string text_of(const Value& value) {
@@ -129,14 +59,14 @@ class Expander {
   std::vector<Configuration> configurations(size_t& repeated) {
     std::vector<PointSpec> specs = file_.points;
     if (specs.empty()) specs.emplace_back();
-    const std::vector<Draw> drawn = draws(file_, repeated);
-    const std::vector<Draw> combined = combinations(file_.grid);
+    const std::vector<Combination> drawn = draws(file_, repeated);
+    const std::vector<Combination> combined = combinations(file_.grid);
     const size_t each = drawn.size() * combined.size();
     std::vector<Configuration> all;
     for (const PointSpec& spec : specs) {
-      for (const Draw& grid : combined) {
-        for (const Draw& draw : drawn) {
-          Draw factors = grid;
+      for (const Combination& grid : combined) {
+        for (const Combination& draw : drawn) {
+          Combination factors = grid;
           factors.insert(factors.end(), draw.begin(), draw.end());
           all.push_back(make(spec, std::move(factors)));
           if (!spec.after.empty()) {
@@ -154,7 +84,7 @@ class Expander {
   }
 
  private:
-  Configuration make(const PointSpec& spec, Draw factors) {
+  Configuration make(const PointSpec& spec, Combination factors) {
     Configuration made{.point = spec.name};
     made.file = beside(file_, spec.extends.empty() ? file_.base : spec.extends);
     std::vector<Setting> settings = file_.set;
@@ -299,6 +229,36 @@ size_t find_baseline(const Sweep& sweep) {
 }
 
 }  // namespace
+
+std::vector<std::string> factor_names(const std::vector<std::string>& keys) {
+  std::vector<std::string> names;
+  for (const std::string& key : keys) {
+    size_t start = key.size();
+    std::string_view name;
+    do {
+      const size_t dot = start == 0 ? std::string::npos : key.rfind('.', start - 1);
+      start = dot == std::string::npos ? 0 : dot;
+      name = std::string_view(key).substr(dot == std::string::npos ? 0 : dot + 1);
+    } while (start > 0 && std::count_if(keys.begin(), keys.end(), [&](const std::string& other) {
+                            return ends_with_part(other, name);
+                          }) > 1);
+    names.emplace_back(name);
+  }
+  return names;
+}
+
+Array points_value(const Sweep& sweep) {
+  Array points;
+  for (const SweepPoint& point : sweep.points) {
+    Value entry{Object{}};
+    entry.set("configuration", sweep.configurations[point.configuration].name);
+    entry.set("seed", point.seed);
+    entry.set("identity", point.identity);
+    entry.set("folder", point.folder);
+    points.push_back(std::move(entry));
+  }
+  return points;
+}
 
 int64_t count_configurations(const SweepFile& file) {
   int64_t count = at_least_one(file.points.size());

@@ -192,12 +192,6 @@ std::optional<TrainedEvaluated> matrix_of(const SweepResults& results) {
   return matrix;
 }
 
-/// Whether a key ends with a part of it that begins behind a dot, or is that part.
-bool ends_with_part(std::string_view key, std::string_view part) {
-  return key.ends_with(part) &&
-         (key.size() == part.size() || key[key.size() - part.size() - 1] == '.');
-}
-
 }  // namespace
 
 PointState state_of(const PointResult& point) {
@@ -224,23 +218,6 @@ std::optional<size_t> best_configuration(const SweepResults& results) {
     if (!best || accuracy.mean > results.configurations[*best].accuracy.mean) best = i;
   }
   return best;
-}
-
-std::vector<std::string> factor_names(const std::vector<std::string>& keys) {
-  std::vector<std::string> names;
-  for (const std::string& key : keys) {
-    size_t start = key.size();
-    std::string_view name;
-    do {
-      const size_t dot = start == 0 ? std::string::npos : key.rfind('.', start - 1);
-      start = dot == std::string::npos ? 0 : dot;
-      name = std::string_view(key).substr(dot == std::string::npos ? 0 : dot + 1);
-    } while (start > 0 && std::count_if(keys.begin(), keys.end(), [&](const std::string& other) {
-                            return ends_with_part(other, name);
-                          }) > 1);
-    names.emplace_back(name);
-  }
-  return names;
 }
 
 SweepResults gather_results(const Sweep& sweep, std::vector<PointResult> points, size_t baseline) {

@@ -75,10 +75,6 @@ std::vector<double> test_accuracies(const ConfigurationResult& result);
 /// Index of the configuration of the highest mean test accuracy; none: nothing is done yet.
 std::optional<size_t> best_configuration(const SweepResults& results);
 
-/// For each key its shortest part, from a dot to the end, that no other key ends with: "sigma", or
-/// "noise.sigma" and "smooth.sigma".
-std::vector<std::string> factor_names(const std::vector<std::string>& keys);
-
 /// Whether the interval of the difference leaves out 0 and the corrected p is below 0.05.
 bool shows_difference(const ConfigurationResult& result);
 

@@ -293,7 +293,9 @@ class Runner {
       const auto claim = store_.claim_state(point(i));
       ++(claim && claim->alive ? result.elsewhere : result.left);
     }
-    result.stopped = result.stopped && result.left > 0;
+    // Points of others count too: whoever puts a stopped shard back into a queue must not leave
+    // behind what a dead node still seems to hold.
+    result.stopped = result.stopped && result.left + result.elsewhere > 0;
     return result;
   }
 

@@ -35,7 +35,7 @@ struct SweepOutcome {
   size_t done = 0, failed = 0, skipped = 0;
   size_t elsewhere = 0;  ///< somebody else works on them
   size_t left = 0;       ///< not begun, or stopped
-  bool stopped = false;  ///< a signal came
+  bool stopped = false;  ///< a signal came before all had ended
 };
 
 /// Returns when every point of the shard has ended, those that others work on too. A point that

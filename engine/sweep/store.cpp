@@ -92,16 +92,7 @@ void SweepStore::begin(const Sweep& sweep) const {
   document.set("name", sweep.file.name);
   document.set("file", sweep.file.path);
   document.set("set", Array(sweep.set.begin(), sweep.set.end()));
-  Array points;
-  for (const SweepPoint& point : sweep.points) {
-    Value entry{Object{}};
-    entry.set("configuration", sweep.configurations[point.configuration].name);
-    entry.set("seed", point.seed);
-    entry.set("identity", point.identity);
-    entry.set("folder", point.folder);
-    points.push_back(std::move(entry));
-  }
-  document.set("points", std::move(points));
+  document.set("points", points_value(sweep));
   save_file(files_, *this / sweep_files::kSweep, to_json(document) + "\n", {.durable = false});
   for (const SweepPoint& point : sweep.points)
     if (record(point)) remove_claims(point.identity);

@@ -55,6 +55,13 @@ int64_t count_points(const SweepFile& file);
 /// expanded), or everything that is wrong with any of them, each finding once.
 Sweep expand_sweep(SweepFile file, const SweepOptions& options, const Registry& registry);
 
+/// Configuration, seed, identity and folder of each point.
+Array points_value(const Sweep& sweep);
+
+/// The shortest dotted ends of keys that no other of them ends in: "sigma", or "noise.sigma" and
+/// "smooth.sigma".
+std::vector<std::string> factor_names(const std::vector<std::string>& keys);
+
 /// XXH3-128 of a resolved experiment, but for what changes no result: name, description and log.
 /// `resolved` as load_experiment made it, or parsed from a run's config.json.
 std::string hash_of_experiment(const Value& resolved);

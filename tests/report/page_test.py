@@ -68,13 +68,16 @@ class Page:
             ],
         )
 
-    def open(self, path):
+    def load(self, path):
         self.url, self.events = path.resolve().as_uri(), []
         loads = self.loads
         self.browser.call("Page.navigate", url=self.url)
         while self.loads == loads:
             self.browser.next_message("loading " + path.name)
         self.settle()
+
+    def open(self, path):
+        self.load(path)
         if not self.until("window.reportReady === true", 20):
             self.events.append("the page never became ready")
 

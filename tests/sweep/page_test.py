@@ -39,17 +39,6 @@ FACTS = {
 FIGURES = {"study": 2, "halfway": 2, "waiting": 0, "one_seed": 2, "grid": 3, "factors": 3, "random": 3, "many": 3}
 
 
-class Page(report.Page):
-    def open(self, path):
-        """Without scripts a page is ready when it is loaded."""
-        self.url, self.events = path.resolve().as_uri(), []
-        loads = self.loads
-        self.browser.call("Page.navigate", url=self.url)
-        while self.loads == loads:
-            self.browser.next_message("loading " + path.name)
-        self.settle()
-
-
 def hostile_texts():
     """A dozen that would run, fetch or disguise something, spread over all that the report is tested with."""
     texts = [text for text in payloads() if 0 < len(text) < 200]
@@ -62,7 +51,7 @@ def check_page(page, path, options):
         page.scheme(scheme)
         for width in WIDTHS:
             page.size(width)
-            page.open(path)
+            page.load(path)
             for complaint in page.complaints():
                 found.setdefault(complaint, f"{scheme} {width}")
             if options.screenshots:
@@ -108,7 +97,7 @@ def check_print(page, path, options):
     """On paper colours are light even on a dark screen, and nothing scrolls."""
     page.scheme("dark", "print")
     page.size(800)
-    page.open(path)
+    page.load(path)  # without scripts a page is ready when it is loaded
     ground = page.browser.evaluate("getComputedStyle(document.body).backgroundColor")
     scrolls = page.browser.evaluate(
         "[...document.querySelectorAll('.scroll')].filter((e) => getComputedStyle(e).overflowX !== 'visible').length"
@@ -142,7 +131,7 @@ def main():
         print(made.stdout, end="")
         browser = chromium.Browser(program)
         try:
-            page = Page(browser)
+            page = report.Page(browser)
             for path in sorted(folder.glob("*.html")):
                 found += check_page(page, path, options) + check_facts(page, path)
                 if path.stem == "hostile":
