@@ -33,9 +33,10 @@ const Value* preprocess_of(const Configuration& configuration) {
   return configuration.experiment->resolved.find("preprocess");
 }
 
-std::string variant_file(const SweepStore& store, const Configuration& configuration) {
+/// Below the sweep's folder: one for each way to preprocess.
+std::string variant_name(const Configuration& configuration) {
   const std::string text = to_json(*preprocess_of(configuration), -1);
-  return fmt::format("{}/{}.json", store / sweep_files::kVariants, hash_hex(text).substr(0, 16));
+  return fmt::format("{}/{}.json", sweep_files::kVariants, hash_hex(text).substr(0, 16));
 }
 
 }  // namespace
@@ -62,10 +63,11 @@ std::vector<std::string> write_variants(const Sweep& sweep, const SweepStore& st
   make_folders(files, store / sweep_files::kVariants);
   std::vector<std::string> variants;
   for (const Configuration& configuration : sweep.configurations) {
-    variants.push_back(variant_file(store, configuration));
-    if (!exists(variants.back()))
-      save_file(files, variants.back(), to_json(configuration.experiment->resolved) + "\n",
-                {.durable = false});
+    const std::string name = variant_name(configuration);
+    variants.push_back(store / name);
+    // Others that preprocess alike differ in what does not count here.
+    if (exists(variants.back())) continue;
+    store.save_shared(name, to_json(configuration.experiment->resolved) + "\n");
   }
   return variants;
 }

@@ -1,7 +1,6 @@
 #include "engine/sweep/store.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,54 +10,10 @@
 #include "engine/core/error.h"
 #include "engine/core/json.h"
 #include "engine/run/run_folder.h"
-#include "engine/sweep/this_process.h"
+#include "engine/sweep/claim_file.h"
 
 namespace engine {
 namespace {
-
-constexpr std::string_view kReleased = "released", kDied = "died";
-
-/// What a claim's file says. Empty when it cannot be read: its time alone counts then.
-struct ClaimFile {
-  ProcessPlace place;
-  int64_t process = 0, step = 0;
-  std::string end;  ///< kReleased, kDied; empty: nothing is said
-};
-
-int64_t integer_of(const Value& value, std::string_view key) {
-  const Value* found = value.find(key);
-  return found && found->is(Value::Kind::integer) ? found->integer() : 0;
-}
-
-std::string string_of(const Value& value, std::string_view key) {
-  const Value* found = value.find(key);
-  return found && found->is(Value::Kind::string) ? found->string() : std::string();
-}
-
-ClaimFile read_claim(const std::string& path) {
-  ClaimFile claim;
-  try {
-    const Value value = parse_json_or_throw(read_text(path), path, ExitCode::storage);
-    claim.place = {.host = string_of(value, "host"),
-                   .system = string_of(value, "system"),
-                   .id = integer_of(value, "holder"),
-                   .begun = integer_of(value, "begun")};
-    claim.process = integer_of(value, "process");
-    claim.step = integer_of(value, "step");
-    claim.end = string_of(value, "end");
-  } catch (const Error&) {
-    return {};
-  }
-  return claim;
-}
-
-/// Seconds since 1970 by the file system's clock, which all machines that see the file share.
-std::optional<double> time_of(const std::string& path) {
-  struct stat state {};
-  if (::stat(path.c_str(), &state) != 0) return std::nullopt;
-  return static_cast<double>(state.st_mtim.tv_sec) +
-         1e-9 * static_cast<double>(state.st_mtim.tv_nsec);
-}
 
 /// Optimizer steps that the run's newest checkpoint or status knows of.
 int64_t steps_of(const std::string& run) {
@@ -93,9 +48,26 @@ void SweepStore::begin(const Sweep& sweep) const {
   document.set("file", sweep.file.path);
   document.set("set", Array(sweep.set.begin(), sweep.set.end()));
   document.set("points", points_value(sweep));
-  save_file(files_, *this / sweep_files::kSweep, to_json(document) + "\n", {.durable = false});
+  save_shared(sweep_files::kSweep, to_json(document) + "\n");
   for (const SweepPoint& point : sweep.points)
     if (record(point)) remove_claims(point.identity);
+  const double time = now();
+  for (const auto& entry : std::filesystem::directory_iterator(*this / sweep_files::kClaims)) {
+    const std::string path = entry.path();
+    if (entry.path().filename().string().starts_with(".") && is_left_behind(path, time))
+      files_.unlink(path);
+  }
+}
+
+void SweepStore::save_shared(std::string_view name, const std::string& text) const {
+  const std::string path = *this / name;
+  if (exists(path) && read_text(path) == text) return;
+  // save_file writes the same ".tmp" in every process: here each has its own.
+  const std::string written =
+      fmt::format("{}/{}/{}", folder_, sweep_files::kClaims, own_name("shared"));
+  save_file(files_, written, text, {.durable = false});
+  if (files_.rename(written, path) != 0)
+    fail(ExitCode::storage, "{}: cannot put in place: {}", path, std::strerror(errno));
 }
 
 SweepStore::Made SweepStore::made_of() const {
@@ -127,8 +99,10 @@ void SweepStore::save(const Record& record) const {
 /// The newest last: at no moment would an older one seem to be the newest.
 void SweepStore::remove_claims(std::string_view identity) const {
   const int64_t newest = newest_attempt(identity);
-  for (int64_t attempt = 1; attempt <= newest; ++attempt)
+  for (int64_t attempt = 1; attempt <= newest; ++attempt) {
+    files_.unlink(claim_path(identity, attempt) + ".tmp");  // of a write that was killed
     files_.unlink(claim_path(identity, attempt));
+  }
 }
 
 void SweepStore::forget(const SweepPoint& point) const {
@@ -158,8 +132,7 @@ int64_t SweepStore::newest_attempt(std::string_view identity) const {
 }
 
 double SweepStore::now() const {
-  const std::string path = fmt::format("{}/{}/.now.{}.{}", folder_, sweep_files::kClaims,
-                                       this_process().host, this_process().id);
+  const std::string path = fmt::format("{}/{}/{}", folder_, sweep_files::kClaims, own_name("now"));
   const int fd = files_.open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (fd < 0 || files_.touch(fd) != 0 || files_.close(fd) != 0)
     fail(ExitCode::storage, "{}: cannot write: {}", path, std::strerror(errno));
@@ -175,11 +148,11 @@ std::optional<ClaimState> SweepStore::claim_state(const SweepPoint& point) const
   const std::string path = claim_path(point.identity, newest);
   const ClaimFile claim = read_claim(path);
   ClaimState state{.attempt = newest,
-                   .released = claim.end == kReleased,
+                   .released = claim.end == ClaimFile::kReleased,
                    .host = claim.place.host,
                    .process = claim.process};
   if (state.released) return state;
-  if (claim.end == kDied) {
+  if (claim.end == ClaimFile::kDied) {
     state.alive = false;
   } else if (const auto alive = is_alive(claim.place)) {
     state.alive = *alive;
@@ -190,7 +163,7 @@ std::optional<ClaimState> SweepStore::claim_state(const SweepPoint& point) const
   if (state.alive) return state;
   for (int64_t attempt = newest; attempt > 0; --attempt) {
     const ClaimFile earlier = read_claim(claim_path(point.identity, attempt));
-    if (earlier.end == kReleased || earlier.step != claim.step) break;
+    if (earlier.end == ClaimFile::kReleased || earlier.step != claim.step) break;
     ++state.deaths;
   }
   if (steps_of(run_folder(point)) != claim.step) state.deaths = 0;  // it got further
@@ -207,8 +180,8 @@ std::optional<Claim> SweepStore::claim(const SweepPoint& point) const {
   // Complete from its first moment: written under another name, then linked, which fails if the
   // name is taken.
   const std::string path = claim_path(claim.identity_, claim.attempt_);
-  const std::string written = fmt::format("{}/{}/.new.{}.{}", folder_, sweep_files::kClaims,
-                                          this_process().host, this_process().id);
+  const std::string written =
+      fmt::format("{}/{}/{}", folder_, sweep_files::kClaims, own_name("new"));
   save_file(files_, written, claim_text(claim, 0, ""), {.durable = false});
   const int linked = files_.link(written, path);
   const int cause = errno;
@@ -223,16 +196,7 @@ std::optional<Claim> SweepStore::claim(const SweepPoint& point) const {
 }
 
 std::string SweepStore::claim_text(const Claim& claim, int64_t process, std::string_view end) {
-  Value value{Object{}};
-  const ProcessPlace& place = this_process();
-  value.set("host", place.host);
-  value.set("system", place.system);
-  value.set("holder", place.id);
-  value.set("begun", place.begun);
-  value.set("process", process);
-  value.set("step", claim.step_);
-  if (!end.empty()) value.set("end", end);
-  return to_json(value) + "\n";
+  return to_json(ClaimFile{this_process(), process, claim.step_, std::string(end)});
 }
 
 void SweepStore::write(const Claim& claim, int64_t process, std::string_view end) const {
@@ -254,11 +218,11 @@ bool SweepStore::touch(const Claim& claim) const {
 }
 
 void SweepStore::died(const Claim& claim) const {
-  write(claim, 0, kDied);
+  write(claim, 0, ClaimFile::kDied);
 }
 
 void SweepStore::release(const Claim& claim) const {
-  write(claim, 0, kReleased);
+  write(claim, 0, ClaimFile::kReleased);
 }
 
 }  // namespace engine

@@ -70,10 +70,14 @@ class SweepStore {
   std::string run_folder(const SweepPoint& point) const;
   std::string log_file(const SweepPoint& point) const;  ///< below the sweep's folder
 
-  /// Makes the folder and what is in it, writes sweep.json, and takes away claims on points that
-  /// have ended: a process that was killed in save() leaves them. Throws Error (storage).
+  /// Makes the folder and what is in it, writes sweep.json, and takes away what processes that were
+  /// killed have left: claims on points that have ended, files half written. Throws Error
+  /// (storage).
   void begin(const Sweep& sweep) const;
 
+  /// Saves a file below the folder that several processes may save at the same time, each the same
+  /// text or one of its own: one of them stays, whole. Throws Error (storage).
+  void save_shared(std::string_view name, const std::string& text) const;
   /// Of sweep.json: the sweep file, and --set. Throws Error (storage).
   struct Made {
     std::string file;

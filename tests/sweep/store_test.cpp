@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "engine/core/json.h"
 #include "engine/sweep/store.h"
@@ -186,6 +189,67 @@ TEST_F(Store, ClaimsOnEndedPointsAreTakenAwayAtTheBeginning) {
   std::ofstream(third) << "{}";  // as if save() had been killed
   store_.begin(sweep_);
   EXPECT_FALSE(exists(third));
+}
+
+TEST_F(Store, HalfWrittenFilesOfTheDeadAreTakenAwayAtTheBeginning) {
+  const auto names = [&] {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(store_ / "claims"))
+      found.insert(entry.path().filename());
+    return found;
+  };
+  // Of a process that is killed before its claim has its name.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    class Killed : public FileSystem {
+      int link(const std::string&, const std::string&) override { ::_exit(0); }
+    } files;
+    SweepStore(files, store_.folder()).claim(point());
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(WEXITSTATUS(status), 0) << "it ended there";
+  ASSERT_EQ(names().size(), 1u);
+  // Of one on another machine: young and old.
+  const std::string young = store_ / "claims/.new.01234567.1.1", old = young + "0";
+  std::ofstream(young) << "{}";
+  std::ofstream(old) << "{}";
+  const timespec time{std::time(nullptr) - 2 * static_cast<time_t>(kStaleSeconds), 0};
+  const timespec times[] = {time, time};
+  ASSERT_EQ(::utimensat(AT_FDCWD, old.c_str(), times, 0), 0);
+  store_.begin(sweep_);
+  EXPECT_EQ(names(), std::set<std::string>{".new.01234567.1.1"});
+}
+
+TEST_F(Store, ManyProcessesMayBeginAtOnce) {
+  constexpr int kProcesses = 12, kTimes = 40;
+  std::vector<pid_t> children;
+  for (int i = 0; i < kProcesses; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        // Shards of one sweep, and the same sweep with a key changed.
+        Sweep sweep = sweep_;
+        const SweepStore store(real_files(), store_.folder());
+        for (int time = 0; time < kTimes; ++time) {
+          sweep.set = {fmt::format("train.epochs={}", time % 3)};
+          store.begin(sweep);
+        }
+      } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", error.what());
+        ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  EXPECT_EQ(store_.made_of().file, sweep_.file.path);
 }
 
 TEST_F(Store, ADamagedRecordIsNamed) {
