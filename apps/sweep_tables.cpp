@@ -3,7 +3,7 @@
 #include "engine/core/error.h"
 #include "engine/core/text.h"
 #include "engine/report/figures.h"
-#include "engine/sweep/table.h"
+#include "engine/sweep/table/table.h"
 
 namespace engine {
 

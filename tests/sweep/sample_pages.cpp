@@ -10,7 +10,7 @@
 
 #include "engine/core/file.h"
 #include "engine/core/json.h"
-#include "engine/sweep/table.h"
+#include "engine/sweep/table/table.h"
 #include "tests/sweep/made_sweeps.h"
 
 namespace engine::test {

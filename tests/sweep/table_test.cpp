@@ -1,6 +1,6 @@
 // What tables, Markdown and the page say. The page in a browser: page_test.py.
 
-#include "engine/sweep/table.h"
+#include "engine/sweep/table/table.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "engine/sweep/links.h"
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/links.h"
+#include "engine/sweep/table/words.h"
 #include "tests/sweep/made_sweeps.h"
 
 namespace engine::test {

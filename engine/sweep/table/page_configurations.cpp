@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include "engine/report/svg.h"
-#include "engine/sweep/figure_parts.h"
-#include "engine/sweep/links.h"
-#include "engine/sweep/page_sections.h"
-#include "engine/sweep/page_table.h"
-#include "engine/sweep/table.h"
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/figure_parts.h"
+#include "engine/sweep/table/links.h"
+#include "engine/sweep/table/page_sections.h"
+#include "engine/sweep/table/page_table.h"
+#include "engine/sweep/table/table.h"
+#include "engine/sweep/table/words.h"
 
 namespace engine::page_sections {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/words.h"
 
 #include <fmt/format.h>
 

@@ -4,9 +4,9 @@
 
 #include "engine/core/text.h"
 #include "engine/report/svg.h"
-#include "engine/sweep/links.h"
-#include "engine/sweep/table.h"
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/links.h"
+#include "engine/sweep/table/table.h"
+#include "engine/sweep/table/words.h"
 
 namespace engine {
 namespace {

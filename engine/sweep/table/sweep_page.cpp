@@ -4,9 +4,9 @@
 
 #include "engine/report/embedded_file.h"
 #include "engine/report/svg.h"
-#include "engine/sweep/page_sections.h"
-#include "engine/sweep/table.h"
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/page_sections.h"
+#include "engine/sweep/table/table.h"
+#include "engine/sweep/table/words.h"
 
 EMBEDDED_FILE(sweep_style, SWEEP_STYLE)
 

@@ -1,4 +1,4 @@
-#include "engine/sweep/figure_parts.h"
+#include "engine/sweep/table/figure_parts.h"
 
 #include <fmt/format.h>
 

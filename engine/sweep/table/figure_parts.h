@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/sweep/inline_figure.h"
 #include "engine/sweep/results.h"
+#include "engine/sweep/table/inline_figure.h"
 
 namespace engine::sweep_figures {
 

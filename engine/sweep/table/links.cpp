@@ -1,4 +1,4 @@
-#include "engine/sweep/links.h"
+#include "engine/sweep/table/links.h"
 
 #include <fmt/format.h>
 

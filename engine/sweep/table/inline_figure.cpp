@@ -1,4 +1,4 @@
-#include "engine/sweep/inline_figure.h"
+#include "engine/sweep/table/inline_figure.h"
 
 #include <fmt/format.h>
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/sweep/figure_parts.h"
-#include "engine/sweep/table.h"
-#include "engine/sweep/words.h"
+#include "engine/sweep/table/figure_parts.h"
+#include "engine/sweep/table/table.h"
+#include "engine/sweep/table/words.h"
 
 namespace engine {
 namespace {

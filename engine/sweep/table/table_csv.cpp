@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "engine/report/tables.h"
-#include "engine/sweep/table.h"
+#include "engine/sweep/table/table.h"
 
 namespace engine {
 namespace {
