@@ -202,8 +202,8 @@ class Cluster:
 
     def terminate(self, task):
         """SIGTERM to the step. To the job, scancel of Slurm 22.05 sends it again and again for a minute, to the task
-        that has begun anew too."""
-        self.do("scancel", "--signal=TERM", f"{task}.0")
+        that has begun anew too. A step that has just ended is left alone: who hits waits for a restart and so sees it."""
+        self.ask("scancel", "--signal=TERM", f"{task}.0")
 
     def restarts(self, task):
         found = re.search(r"\bRestarts=(\d+)", self.ask("scontrol", "show", "job", task))
