@@ -100,6 +100,7 @@ class Expander {
     try {
       made.experiment = std::make_shared<Experiment>(
           load_experiment(made.file, {options_.set, std::move(settings)}, registry_));
+      made.preprocessing = to_json(*made.experiment->resolved.find("preprocess"), -1);
       if (words.empty()) words.push_back(made.experiment->name);
     } catch (const Error& error) {
       note(error);

@@ -29,14 +29,10 @@ Value read_file(const std::string& path) {
   return parse_json_or_throw(read_text(path), path, ExitCode::storage);
 }
 
-const Value* preprocess_of(const Configuration& configuration) {
-  return configuration.experiment->resolved.find("preprocess");
-}
-
 /// Below the sweep's folder: one for each way to preprocess.
 std::string variant_name(const Configuration& configuration) {
-  const std::string text = to_json(*preprocess_of(configuration), -1);
-  return fmt::format("{}/{}.json", sweep_files::kVariants, hash_hex(text).substr(0, 16));
+  return fmt::format("{}/{}.json", sweep_files::kVariants,
+                     hash_hex(configuration.preprocessing).substr(0, 16));
 }
 
 }  // namespace

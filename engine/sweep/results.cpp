@@ -146,44 +146,62 @@ std::vector<FactorEffect> effects_of(const SweepResults& results) {
   return effects;
 }
 
-/// What one network says of each preprocessing, added to a row of the matrix.
-void add_to_row(const Record& record, size_t own, const std::map<std::string, size_t>& indices,
+/// The column of each configuration: one for each way to preprocess.
+std::vector<size_t> columns_of(const Sweep& sweep, TrainedEvaluated& matrix) {
+  std::map<std::string_view, size_t> known;
+  std::vector<size_t> columns;
+  for (size_t i = 0; i < sweep.configurations.size(); ++i) {
+    const auto [found, added] =
+        known.emplace(sweep.configurations[i].preprocessing, matrix.columns.size());
+    if (added) matrix.columns.emplace_back();
+    matrix.columns[found->second].push_back(i);
+    columns.push_back(found->second);
+  }
+  return columns;
+}
+
+/// What one network says of each preprocessing, added to a row of the matrix. A record has a cell
+/// for each configuration, and so the same numbers again where some preprocess alike.
+void add_to_row(const Record& record, size_t own, const std::map<std::string, size_t>& columns,
                 std::vector<std::vector<double>>& samples, std::vector<std::string>& reasons) {
-  bool has_own = false;
+  std::vector<bool> has(samples.size());
   for (const MatrixCell& cell : record.matrix) {
-    const auto found = indices.find(cell.with);
-    if (found == indices.end()) continue;
-    has_own = has_own || found->second == own;
+    const auto found = columns.find(cell.with);
+    if (found == columns.end() || has[found->second]) continue;
+    has[found->second] = true;
     if (std::isfinite(cell.accuracy)) {
       samples[found->second].push_back(cell.accuracy);
     } else {
       reasons[found->second] = cell.reason.empty() ? "no accuracy" : cell.reason;
     }
   }
-  if (!has_own && std::isfinite(record.test_accuracy)) {
+  if (!has[own] && std::isfinite(record.test_accuracy)) {
     samples[own].push_back(record.test_accuracy);
   }
 }
 
 std::optional<TrainedEvaluated> matrix_of(const SweepResults& results) {
-  bool wanted = results.sweep->file.matrix;
-  std::map<std::string, size_t> indices;
+  const Sweep& sweep = *results.sweep;
+  bool wanted = sweep.file.matrix;
   for (const ConfigurationResult& result : results.configurations) {
-    indices[results.sweep->configurations[result.configuration].name] = result.configuration;
     for (const PointResult& point : result.points) {
       wanted = wanted || (point.record && !point.record->matrix.empty());
     }
   }
   if (!wanted) return std::nullopt;
   TrainedEvaluated matrix;
-  const size_t size = results.configurations.size();
+  matrix.own = columns_of(sweep, matrix);
+  std::map<std::string, size_t> columns;
+  for (size_t i = 0; i < sweep.configurations.size(); ++i) {
+    columns[sweep.configurations[i].name] = matrix.own[i];
+  }
   for (const ConfigurationResult& result : results.configurations) {
     matrix.configurations.push_back(result.configuration);
-    std::vector<std::vector<double>> samples(size);
-    std::vector<std::string> reasons(size);
+    std::vector<std::vector<double>> samples(matrix.columns.size());
+    std::vector<std::string> reasons(matrix.columns.size());
     for (const PointResult& point : result.points) {
       if (state_of(point) != PointState::done) continue;
-      add_to_row(*point.record, result.configuration, indices, samples, reasons);
+      add_to_row(*point.record, matrix.own[result.configuration], columns, samples, reasons);
     }
     std::vector<MeanInterval>& row = matrix.cells.emplace_back();
     for (const std::vector<double>& cell : samples) row.push_back(mean_interval(cell));

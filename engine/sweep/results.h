@@ -50,7 +50,10 @@ struct FactorEffect {
 
 /// trained[i] x evaluated[j]: mean test accuracy over seeds.
 struct TrainedEvaluated {
-  std::vector<size_t> configurations;             ///< of both rows and columns, indices
+  std::vector<size_t> configurations;  ///< of the rows, indices
+  /// Configurations that preprocess alike share a column; the first of them gives it its name.
+  std::vector<std::vector<size_t>> columns;
+  std::vector<size_t> own;                        ///< the column of each row's own preprocessing
   std::vector<std::vector<MeanInterval>> cells;   ///< count 0: none yet, or it does not fit
   std::vector<std::vector<std::string>> reasons;  ///< of cells without numbers; empty: none yet
 };

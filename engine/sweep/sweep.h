@@ -21,6 +21,7 @@ struct Configuration {
   std::vector<Setting> factors;  ///< what grid and random gave it
   std::string point;             ///< the name of the sweep file's point; empty: there are none
   std::optional<size_t> after;   ///< index of the configuration whose best weights it starts from
+  std::string preprocessing;     ///< as JSON text, equal where configurations preprocess alike
   std::shared_ptr<const Experiment> experiment;  ///< resolved, with the seed of its file
 };
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes docs/performance.md: what one training step of the study launches on an H100 that need not be there, what it
+"""Writes docs/results/step_h100.md: what one training step of the study launches on an H100 that need not be there, what it
 moves and multiplies, and the time that follows from the GPU's ceilings.
 
-    tests/bench/step_table.py [--engine build/release/bin/engine] [--out docs/performance.md]
+    tests/bench/step_table.py [--engine build/release/bin/engine] [--out docs/results/step_h100.md]
 
 Needs the CUDA library and cuDNN, but no GPU: it asks `engine summary FILE --target h100 --json`.
 """
@@ -20,7 +20,7 @@ FP32_FLOPS = 67e12  # of ordinary arithmetic there: the stem's, which is not for
 SHARED_READS = 7.4e12  # of 4 bytes: 132 multiprocessors x 32 banks x 1.755 GHz
 LAUNCH_SECONDS = 1.5e-6  # from one kernel of a CUDA graph to the next; assumed, like the two above, until a GPU has said
 
-TEXT = """# Performance on a GPU: what a step costs
+TEXT = """# What a training step costs on an H100
 
 No GPU has run this engine yet. What is known without one is what a step launches, moves and multiplies: `engine summary
 experiments/gray.json --device cuda --target h100 --set precision=bf16 --set train.batch_size=1000` lists it launch by launch, from
@@ -28,13 +28,13 @@ the same code that runs on a GPU. Here it is by node. Times are estimates from a
 {bandwidth:.1f} TB/s and arithmetic at {tflops:.0f} TFLOP/s for each launch, and {launch:.1f} us for each launch on top; for the stem, an own kernel,
 arithmetic at {fp32:.0f} TFLOP/s and in its backward one read of shared memory a product at {reads:.1f} T/s; branches that run side by
 side count one after the other. A plan of cuDNN
-counts as one launch; it may start more than one kernel, and the copies that it makes inside ([results/plans.md](results/plans.md))
+counts as one launch; it may start more than one kernel, and the copies that it makes inside ([plans.md](plans.md))
 are not in its bytes.
 
 {table}
 
 **{launches} launches a step, {megabytes:.0f} MB, {gigaflop:.0f} GFLOP: {step:.2f} ms at the ceilings, {rate:,.0f} images/s.** The arithmetic alone
-would take {arithmetic:.2f} ms. `tests/gpu/acceptance` measures all of this on a GPU ([testing.md](testing.md)).
+would take {arithmetic:.2f} ms. `tests/gpu/acceptance` measures all of this on a GPU ([testing.md](../testing.md)).
 
 What keeps the launches few: a step is one CUDA graph; preprocessing is part of the gather; bias and ReLU are part of the
 convolution, which writes straight into its slice of a concat; one pass brings gradients back through a concat, a fan-out, max pools
@@ -67,7 +67,7 @@ def arithmetic(launch, products):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--engine", default=str(ROOT / "build/release/bin/engine"))
-    parser.add_argument("--out", default=str(ROOT / "docs/performance.md"))
+    parser.add_argument("--out", default=str(ROOT / "docs/results/step_h100.md"))
     options = parser.parse_args()
     described = summary(options.engine)
     without = [word for name in ("join_branches", "fuse_head", "fuse_stem") for word in ("--without-pass", name)]

@@ -26,7 +26,7 @@ inline Sweep made_sweep(const std::vector<PlannedConfiguration>& planned,
   sweep.file.seeds = seeds;
   for (const PlannedConfiguration& each : planned) {
     Configuration configuration;
-    configuration.name = each.name;
+    configuration.name = configuration.preprocessing = each.name;
     configuration.factors = each.factors;
     sweep.configurations.push_back(std::move(configuration));
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/core/error.h"
+#include "engine/sweep/table/words.h"
 #include "tests/sweep/made_sweeps.h"
 
 namespace engine::test {
@@ -268,6 +269,26 @@ TEST(Matrix, IsTrainedOnRowsAndEvaluatedOnColumns) {
   EXPECT_EQ(matrix.cells[1][1].mean, 0.66);  // as the record says it
   EXPECT_EQ(matrix.cells[1][0].count, 0u);
   EXPECT_EQ(matrix.reasons[1][0], "");
+}
+
+TEST(Matrix, HasOneColumnForConfigurationsThatPreprocessAlike) {
+  Sweep sweep = study_sweep({1, 2});
+  sweep.configurations[2].preprocessing = sweep.configurations[0].preprocessing;
+  std::vector<PointResult> points = done_points(sweep, study);
+  const std::string third = sweep.configurations[2].name;
+  points[0].record->matrix = {{"gray", 0.7, 1, ""}, {"noise", 0.6, 1, ""}, {third, 0.7, 1, ""}};
+  const SweepResults results = gather_results(sweep, points, 0);
+  const TrainedEvaluated& matrix = *results.matrix;
+  EXPECT_EQ(matrix.columns, (std::vector<std::vector<size_t>>{{0, 2}, {1}}));
+  EXPECT_EQ(matrix.own, (std::vector<size_t>{0, 1, 0}));
+  ASSERT_EQ(matrix.cells.size(), 3u);
+  ASSERT_EQ(matrix.cells[2].size(), 2u);
+  EXPECT_EQ(matrix.cells[0][0].count, 2u);  // 0.7 once, and the other seed's own test
+  EXPECT_EQ(matrix.cells[0][1].count, 1u);
+  EXPECT_EQ(matrix.cells[2][0].mean, results.configurations[2].accuracy.mean);
+  EXPECT_EQ(sweep_words::matrix_columns(results), (std::vector<std::string>{"gray", "noise"}));
+  EXPECT_EQ(sweep_words::shared_columns(results),
+            "Configurations that preprocess alike share a column: gray with " + third + ".");
 }
 
 TEST(Matrix, IsThereWhenTheSweepAsksForIt) {

@@ -301,7 +301,8 @@ class Sweeps(unittest.TestCase):
             self.assertEqual("accuracy" in cells["color"], fits, record)
         with open(folder.path / "sweeps/sweep/matrix.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        self.assertEqual(len(rows), 16)
+        self.assertEqual([(row["trained_on"], row["evaluated_on"]) for row in rows],
+                         [(trained["name"], evaluated) for trained in points for evaluated in ("gray", "noise", "color")])
 
     def test_a_changed_experiment_is_found(self):
         """The base file is edited while the sweep runs: no result of another experiment is taken for a point's."""

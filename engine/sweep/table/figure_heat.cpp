@@ -171,7 +171,7 @@ std::string matrix_figure(const SweepResults& results) {
   for (const size_t index : matrix.configurations) {
     grid.rows.push_back(results.sweep->configurations[index].name);
   }
-  grid.columns = grid.rows;
+  grid.columns = sweep_words::matrix_columns(results);
   for (size_t i = 0; i < matrix.cells.size(); ++i) {
     std::vector<HeatCell>& cells = grid.cells.emplace_back();
     for (size_t j = 0; j < matrix.cells[i].size(); ++j) {

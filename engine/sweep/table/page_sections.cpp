@@ -68,7 +68,7 @@ std::string best_levels(const SweepResults& results) {
 
 std::string matrix_cell(const TrainedEvaluated& matrix, size_t row, size_t column) {
   const MeanInterval& cell = matrix.cells[row][column];
-  const std::string place = row == column ? " diagonal" : "";
+  const std::string place = matrix.own[row] == column ? " own" : "";
   if (cell.count == 0) {
     const std::string& reason = matrix.reasons[row][column];
     return fmt::format("<td class=\"none{}\"><span class=\"more\">{}</span></td>", place,
@@ -190,17 +190,17 @@ std::string matrix(const SweepResults& results) {
       "<section id=\"matrix\">\n<h2>Trained on, evaluated on</h2>\n<p class=\"note\">Mean test "
       "accuracy over seeds, with 95 % interval: each row is of networks trained on one "
       "configuration, each column evaluates them with another one's preprocessing.</p>\n";
+  if (const std::string shared = sweep_words::shared_columns(results); !shared.empty()) {
+    out += "<p class=\"note\">" + name(shared) + "</p>\n";
+  }
   const size_t size = results.matrix->configurations.size();
   if (size > sweep_figures::kMostCells) {
     return out + fmt::format(
-                     "<p>{} rows and columns are too many for a page; all are in the CSV "
+                     "<p>{} rows are too many for a page; all are in the CSV "
                      "of the matrix.</p>\n</section>\n",
                      size);
   }
-  std::vector<std::string> columns;
-  for (const size_t index : results.matrix->configurations) {
-    columns.push_back(results.sweep->configurations[index].name);
-  }
+  const std::vector<std::string> columns = sweep_words::matrix_columns(results);
   std::vector<std::string_view> head{"trained on"};
   head.insert(head.end(), columns.begin(), columns.end());
   out += table("Test accuracy by configuration trained on and evaluated on",

@@ -7,6 +7,7 @@
 
 #include "engine/report/tables.h"
 #include "engine/sweep/table/table.h"
+#include "engine/sweep/table/words.h"
 
 namespace engine {
 namespace {
@@ -105,15 +106,14 @@ std::string configurations_csv(const SweepResults& results) {
 std::string matrix_csv(const SweepResults& results) {
   if (!results.matrix) return {};
   const TrainedEvaluated& matrix = *results.matrix;
-  std::vector<std::string> names;
-  for (const size_t index : matrix.configurations) {
-    names.push_back(csv_text(results.sweep->configurations[index].name));
-  }
+  const std::vector<std::string> columns = sweep_words::matrix_columns(results);
   std::string table = "trained_on,evaluated_on,seeds,mean,low,high,reason\n";
-  for (size_t row = 0; row < names.size(); ++row) {
-    for (size_t column = 0; column < names.size(); ++column) {
+  for (size_t row = 0; row < matrix.cells.size(); ++row) {
+    const std::string name =
+        csv_text(results.sweep->configurations[matrix.configurations[row]].name);
+    for (size_t column = 0; column < columns.size(); ++column) {
       const MeanInterval& cell = matrix.cells[row][column];
-      table += fmt::format("{},{},{},{},{},{},{}\n", names[row], names[column], cell.count,
+      table += fmt::format("{},{},{},{},{},{},{}\n", name, csv_text(columns[column]), cell.count,
                            csv_number(cell.mean), csv_number(cell.low), csv_number(cell.high),
                            csv_text(cell.count ? "" : matrix.reasons[row][column]));
     }

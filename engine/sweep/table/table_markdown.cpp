@@ -119,16 +119,16 @@ std::string matrix_text(const SweepResults& results) {
   std::string text = "## Trained on, evaluated on\n\n";
   if (matrix.configurations.size() > kLongestMatrix) {
     return text + fmt::format(
-                      "{} rows and columns are too many for this document; they are in the "
-                      "CSV of the matrix.\n\n",
+                      "{} rows are too many for this document; they are in the CSV of the "
+                      "matrix.\n\n",
                       matrix.configurations.size());
   }
   text +=
       "Mean test accuracy over seeds of networks trained on the row's configuration and "
       "evaluated with the column's preprocessing.\n\n";
   std::vector<std::string> cells{"trained on"};
-  for (const size_t index : matrix.configurations) {
-    cells.push_back(markdown(results.sweep->configurations[index].name));
+  for (const std::string& column : sweep_words::matrix_columns(results)) {
+    cells.push_back(markdown(column));
   }
   text += table_head(cells);
   for (size_t i = 0; i < matrix.cells.size(); ++i) {
@@ -144,6 +144,9 @@ std::string matrix_text(const SweepResults& results) {
       }
     }
     text += row(cells);
+  }
+  if (const std::string shared = sweep_words::shared_columns(results); !shared.empty()) {
+    text += "\n" + markdown(shared) + "\n";
   }
   return text + "\n";
 }

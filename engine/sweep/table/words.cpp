@@ -198,6 +198,34 @@ std::vector<FailedPoint> failed_points(const SweepResults& results) {
   return failed;
 }
 
+std::vector<std::string> matrix_columns(const SweepResults& results) {
+  std::vector<std::string> names;
+  for (const std::vector<size_t>& column : results.matrix->columns) {
+    names.push_back(results.sweep->configurations[column.front()].name);
+  }
+  return names;
+}
+
+std::string shared_columns(const SweepResults& results) {
+  constexpr size_t kMostNames = 8;
+  const TrainedEvaluated& matrix = *results.matrix;
+  if (matrix.columns.size() == matrix.configurations.size()) return {};
+  const std::string rule = "Configurations that preprocess alike share a column";
+  if (matrix.configurations.size() > matrix.columns.size() + kMostNames)
+    return rule + ", named after the first of them.";
+  std::vector<std::string> columns;
+  for (const std::vector<size_t>& column : matrix.columns) {
+    if (column.size() == 1) continue;
+    std::vector<std::string_view> others;
+    for (size_t i = 1; i < column.size(); ++i) {
+      others.emplace_back(results.sweep->configurations[column[i]].name);
+    }
+    columns.push_back(fmt::format("{} with {}", results.sweep->configurations[column.front()].name,
+                                  fmt::join(others, ", ")));
+  }
+  return fmt::format("{}: {}.", rule, fmt::join(columns, "; "));
+}
+
 }  // namespace sweep_words
 
 bool shows_difference(const ConfigurationResult& result) {

@@ -52,6 +52,11 @@ std::string mean_with_interval(const MeanInterval& mean, std::string_view thing 
 std::vector<size_t> listed(const SweepResults& results);
 constexpr size_t kMany = 60;  ///< more configurations are listed by their mean
 
+/// The names of the matrix' columns.
+std::vector<std::string> matrix_columns(const SweepResults& results);
+/// Which configurations share a column of the matrix; empty: none do.
+std::string shared_columns(const SweepResults& results);
+
 /// A failed or skipped point.
 struct FailedPoint {
   std::string configuration;
