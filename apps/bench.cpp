@@ -1,18 +1,13 @@
-// engine bench: how fast an experiment trains, evaluates and preprocesses here, and where the time
-// goes.
-//
-// The images are random and lie in memory: speed does not depend on what they show, and no data set
-// is needed. Each figure is the median of several windows after a warm-up.
+// engine bench: how fast an experiment trains, evaluates and preprocesses here. Each figure is the
+// median of several windows after a warm-up.
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
-#include "apps/session.h"
+#include "apps/measured_network.h"
 #include "apps/table.h"
 #include "apps/verbs.h"
-#include "engine/core/random.h"
 #include "engine/core/value.h"
 #include "engine/report/run_report.h"
 
@@ -34,7 +29,7 @@ struct BenchResult {
   int64_t images = 0;
   Rate training, evaluation, preprocessing;
   double step_ms = 0;
-  std::vector<NodeTime> nodes;
+  std::vector<NodeTime> nodes;  ///< for --json
 };
 
 double now() {
@@ -59,68 +54,26 @@ Rate measure(const BenchArguments& arguments, const Work& work) {
   return {median, rates.front(), rates.back()};
 }
 
-/// Random images: about 64 MB of them, but at least two batches.
-ImageSet random_images(Shape image, int64_t classes, int64_t batch) {
-  const int64_t fit = (int64_t{64} << 20) / image.per_sample();
-  const int64_t count = std::max(2 * batch, std::min<int64_t>(fit, 10000)) / batch * batch;
-  ImageSet set;
-  set.shape = image.with_batch(count);
-  set.pixels.resize(static_cast<size_t>(set.shape.elements()));
-  const RandomKey key{1, random_stream("bench", "images")};
-  for (size_t i = 0; i < set.pixels.size(); i += 16) {
-    const Philox4 words = key.draw(static_cast<uint32_t>(i / 16), 0, 0);
-    for (size_t k = 0; k < 16 && i + k < set.pixels.size(); ++k) {
-      set.pixels[i + k] = static_cast<uint8_t>(words.word[k / 4] >> (8 * (k % 4)));
-    }
-  }
-  set.labels.resize(static_cast<size_t>(count));
-  set.samples.resize(static_cast<size_t>(count));
-  for (size_t i = 0; i < set.labels.size(); ++i) {
-    set.labels[i] = static_cast<int32_t>(static_cast<int64_t>(i) % classes);
-    set.samples[i] = static_cast<int32_t>(i);
-  }
-  return set;
-}
-
 BenchResult measure_all(const BenchArguments& arguments, const Session& session) {
-  const SourceInfo info = source_info(session.experiment, arguments.shared);
   const int64_t batch = session.experiment.train.batch_size;
-  const ImageSet images = random_images(info.image, info.classes, batch);
-  const auto pipeline = make_pipeline(session, info.image);
-  pipeline->measure(images);
+  MeasuredNetwork network(session, arguments.shared);
   BenchResult result;
-  result.images = images.shape.n;
-  result.preprocessing =
-      measure(arguments, [&] { return pipeline->prepare(images, true)->count(); });
-
-  const auto training_set = pipeline->prepare(images, true);
-  const auto evaluation_set = pipeline->prepare(images, false);
-  ExecutorSetup setup =
-      executor_setup(session, pipeline->output(), info.classes, pipeline.get(), true);
-  setup.without_passes = arguments.shared.without_passes;
-  Executor executor(setup);
-  executor.initialize();
-  std::vector<int32_t> order(static_cast<size_t>(images.shape.n));
-  std::iota(order.begin(), order.end(), 0);
-  // A learning rate of zero keeps the weights what they are: random labels must not drive them to
-  // NaN.
-  const auto rate = [](uint64_t) { return 0.0; };
-  int64_t left = 0;
-  result.training = measure(arguments, [&]() -> int64_t {
-    if (left < batch) {
-      executor.begin_epoch(*training_set, order, 0);
-      left = images.shape.n;
-    }
-    left -= batch;
-    return executor.train(1, rate) * batch;
+  result.images = network.images();
+  result.preprocessing = measure(arguments, [&] {
+    network.preprocess();
+    return network.images();
+  });
+  result.training = measure(arguments, [&] {
+    network.train(1);
+    return batch;
   });
   result.step_ms = 1000.0 * static_cast<double>(batch) / result.training.median;
-  result.evaluation = measure(
-      arguments, [&] { return static_cast<int64_t>(executor.evaluate(*evaluation_set).samples); });
+  result.evaluation =
+      measure(arguments, [&] { return static_cast<int64_t>(network.evaluate().samples); });
+  if (!arguments.shared.json) return result;
   const int repetitions =
       std::clamp(static_cast<int>(1000 * arguments.seconds / result.step_ms), 3, 1000);
-  executor.begin_epoch(*training_set, order, 0);
-  result.nodes = executor.time_nodes(repetitions);
+  result.nodes = network.time_nodes(repetitions);
   return result;
 }
 
@@ -169,25 +122,8 @@ void print_tables(const Session& session, const BenchResult& result) {
   add("training", result.training);
   add("evaluation", result.evaluation);
   add("preprocessing", result.preprocessing);
-  fmt::print("{}\n", rates.text());
-
-  double total = 0;
-  for (const NodeTime& node : result.nodes) total += node.forward_ms + node.backward_ms;
-  Table nodes({{"node", Table::Align::left, true},
-               {"op", Table::Align::left, true},
-               {"runs as", Table::Align::left, true},
-               {"fwd ms", Table::Align::right},
-               {"bwd ms", Table::Align::right},
-               {"share", Table::Align::right}});
-  for (const NodeTime& node : result.nodes) {
-    const double share = total > 0 ? 100 * (node.forward_ms + node.backward_ms) / total : 0;
-    nodes.add({node.node, node.op, node.implementation, fmt::format("{:.3f}", node.forward_ms),
-               fmt::format("{:.3f}", node.backward_ms), fmt::format("{:.1f} %", share)});
-  }
-  nodes.add_rule();
-  nodes.add({"sum", "", "", "", fmt::format("{:.3f}", total), ""});
-  nodes.add({"training step", "", "", "", fmt::format("{:.3f}", result.step_ms), ""});
-  fmt::print("{}", nodes.text());
+  fmt::print("{}\na training step takes {:.3f} ms; 'engine profile' shows where they go\n",
+             rates.text(), result.step_ms);
 }
 
 int bench(BenchArguments& arguments) {

@@ -34,6 +34,8 @@ std::span<const Verb> verbs() {
            declare_preprocess},
       Verb{"forward", kParts, "Logits of given weights for given inputs", declare_forward},
       Verb{"bench", kParts, "Measure training, evaluation and preprocessing speed", declare_bench},
+      Verb{"profile", kParts, "Say where the time of a training step goes, node by node",
+           declare_profile},
       Verb{"data", kMachine, "Fetch, check, describe and make data sets", declare_data},
       Verb{"devices", kMachine, "Print the devices that experiments can run on", declare_devices},
       Verb{"completion", kMachine, "Print a shell's script that completes this command line",

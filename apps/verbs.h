@@ -34,6 +34,7 @@ Action declare_preview(Arguments& arguments);
 Action declare_preprocess(Arguments& arguments);
 Action declare_forward(Arguments& arguments);
 Action declare_bench(Arguments& arguments);
+Action declare_profile(Arguments& arguments);
 Action declare_data(Arguments& arguments);
 Action declare_devices(Arguments& arguments);
 Action declare_completion(Arguments& arguments);

@@ -95,7 +95,8 @@ class Executor {
   MemoryPlan memory() const;
   /// As build_graph made it; the passes' work and the splits are not in it.
   const Graph& training_graph() const;
-  /// Times each node over repetitions of one batch (training when there is an optimizer).
+  /// Times each node over repetitions of one batch (training when there is an optimizer); in an
+  /// epoch of training the gather, which also preprocesses, and with an optimizer its update, too.
   std::vector<NodeTime> time_nodes(int repetitions);
 
  private:

@@ -148,7 +148,8 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
   impl.point(program, impl.evaluation_state, true);
   impl.device.zero(impl.labels.data(), impl.labels.bytes());
   std::vector<NodeTime> times(program.nodes());
-  double update_ms = 0;
+  double gather_ms = 0, update_ms = 0;
+  const bool gathers = training && impl.set && impl.rows >= impl.batch;
   const auto timed = [&](bool counts, double& sum, const auto& call) {
     const auto begin = Clock::now();
     call();
@@ -157,8 +158,13 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
   };
   for (int repetition = -1; repetition < repetitions; ++repetition) {  // the first only warms up
     const bool counts = repetition >= 0;
-    fill_input(impl.device, program, impl.seed);
     impl.write(impl.evaluation_state, {});
+    if (gathers) {
+      timed(counts, gather_ms,
+            [&] { impl.gather(*impl.set, impl.order, impl.evaluation_state, program); });
+    } else {
+      fill_input(impl.device, program, impl.seed);
+    }
     for (size_t i = 0; i < program.nodes(); ++i) {
       if (!program.runs_forward(i)) continue;
       timed(counts, times[i].forward_ms, [&] { program.forward_node(i); });
@@ -175,6 +181,10 @@ std::vector<NodeTime> Executor::time_nodes(int repetitions) {
   }
   impl.store.put_back(snapshot);
   std::vector<NodeTime> result;
+  if (gathers) {
+    result.push_back(
+        {.node = "gather", .op = "preprocess", .forward_ms = gather_ms / std::max(repetitions, 1)});
+  }
   for (size_t i = 0; i < program.nodes(); ++i) {
     if (!program.runs_forward(i) && !(training && program.runs_backward(i))) continue;
     const Node& node = program.node(i);

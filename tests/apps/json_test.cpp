@@ -51,7 +51,8 @@ TEST(JsonResults, OfEveryVerb) {
            {"ls"},
            {"data", "stats", "shapes"},
            {"devices"},
-           {"bench", "small.json", "--seconds", "0.05", "--windows", "1", "--threads", "1"}}) {
+           {"bench", "small.json", "--seconds", "0.05", "--windows", "1", "--threads", "1"},
+           {"profile", "small.json", "--seconds", "0.05", "--threads", "1"}}) {
     EXPECT_FALSE(json(rest).empty()) << rest[0];
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -212,7 +213,8 @@ TEST(Bench, AFolderThatIsNotHereIsNoHindrance) {
   for (std::vector<std::string> arguments :
        {std::vector<std::string>{"check", file, "--target", "cpu"},
         {"summary", file},
-        {"bench", file, "--windows", "1", "--seconds", "0.01"}}) {
+        {"bench", file, "--windows", "1", "--seconds", "0.01"},
+        {"profile", file, "--seconds", "0.01"}}) {
     const ProcessResult result = run_engine(arguments, {.folder = folder.path()});
     EXPECT_EXIT_CODE(result, 0);
     EXPECT_NE(result.err.find("assuming 10 classes"), std::string::npos) << result.err;
@@ -245,6 +247,47 @@ TEST(Bench, PrintsFiguresForEveryPart) {
   }
   EXPECT_TRUE(names.contains("conv1")) << json["nodes"];
   EXPECT_GT(forward, 0);
+
+  const ProcessResult table = run_engine(quick);
+  EXPECT_EXIT_CODE(table, 0);
+  expect_80_columns(table.out);
+}
+
+TEST(Profile, AddsUpAndSortsByTime) {
+  TemporaryFolder folder;
+  const std::string file = write_experiment(folder, "small", small_experiment());
+  const std::vector<std::string> quick{"profile", file, "--batch", "8", "--seconds", "0.05"};
+  auto with_json = quick;
+  with_json.push_back("--json");
+  const Json json = parse(run_engine(with_json));
+  EXPECT_EQ(json["batch_size"], 8);
+  EXPECT_GE(json["steps"], 1);
+  EXPECT_GT(json["milliseconds_per_step"].get<double>(), 0);
+  const double all = json["milliseconds_of_nodes"].get<double>();
+  std::map<std::string, double> of_ops;
+  std::set<std::string> names;
+  double sum = 0, shares = 0, before = all;
+  for (const Json& node : json["nodes"]) {
+    const double ms = node["forward_ms"].get<double>() + node["backward_ms"].get<double>();
+    EXPECT_LE(ms, before) << node;
+    before = ms;
+    sum += ms;
+    shares += node["share"].get<double>();
+    of_ops[node["op"].get<std::string>()] += ms;
+    names.insert(node["node"].get<std::string>());
+  }
+  EXPECT_NEAR(sum, all, 1e-9 * all);
+  EXPECT_NEAR(shares, 1, 1e-9);
+  for (const char* name : {"gather", "conv1", "optimizer"}) EXPECT_TRUE(names.contains(name));
+  ASSERT_EQ(json["ops"].size(), of_ops.size());
+  for (const Json& op : json["ops"]) {
+    EXPECT_NEAR(op["ms"].get<double>(), of_ops[op["op"].get<std::string>()], 1e-9 * all) << op;
+  }
+  for (const Json& node : json["nodes"]) {
+    // Only what multiplies has a rate.
+    EXPECT_EQ(node.contains("forward_gflops"), node["op"] == "conv2d" || node["op"] == "dense")
+        << node;
+  }
 
   const ProcessResult table = run_engine(quick);
   EXPECT_EXIT_CODE(table, 0);
