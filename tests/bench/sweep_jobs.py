@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What running points side by side gains: the same sweep with --jobs 1, 2, ... (or, on a GPU, --per-gpu 1, 2, ...), one after the
-other in one run, each in a fresh folder; images a second of all points together, and the ratio to one at a time.
+"""What running points side by side gains: the same sweep with --jobs 1, 2, ..., one after the other in one run, each in
+a fresh folder; images a second of all points together, and the ratio to one at a time. For --per-gpu: tests/gpu/acceptance.
 
-  tests/bench/sweep_jobs.py --engine build/release/bin/engine [--gpu] [--counts 1,2,4] [--rounds 3] [--experiment FILE]
+  tests/bench/sweep_jobs.py --engine build/release/bin/engine [--counts 1,2,4] [--rounds 3] [--experiment FILE]
 """
 import argparse
 import json
@@ -20,7 +20,6 @@ parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--points", type=int, default=4)
 parser.add_argument("--images", type=int, default=5000)
 parser.add_argument("--epochs", type=int, default=4)
-parser.add_argument("--gpu", action="store_true", help="--per-gpu instead of --jobs")
 arguments = parser.parse_args()
 counts = [int(count) for count in arguments.counts.split(",")]
 engine = str(pathlib.Path(arguments.engine).resolve())
@@ -28,8 +27,7 @@ engine = str(pathlib.Path(arguments.engine).resolve())
 
 def rate(folder, count, number):
     """Training images a second of a whole sweep, starts of processes and tests among its time."""
-    flag = "--per-gpu" if arguments.gpu else "--jobs"
-    command = [engine, "sweep", "run", "sweep.json", "--out", f"out{number}", flag, str(count), "--quiet", "--json"]
+    command = [engine, "sweep", "run", "sweep.json", "--out", f"out{number}", "--jobs", str(count), "--quiet", "--json"]
     start = time.monotonic()
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     seconds = time.monotonic() - start
@@ -50,8 +48,7 @@ with tempfile.TemporaryDirectory() as folder:
     for round_number in range(arguments.rounds):  # in turn, so that a slow minute of the machine meets all
         for count in counts:
             rates[count].append(rate(folder, count, f"{round_number}_{count}"))
-    flag = "per GPU" if arguments.gpu else "jobs"
-    print(f"| {flag} | images/s of all, median of {arguments.rounds} | ratio, round by round |")
+    print(f"| jobs | images/s of all, median of {arguments.rounds} | ratio, round by round |")
     print("|---|---|---|")
     for count in counts:
         ratios = ", ".join(f"{a / b:.2f}" for a, b in zip(rates[count], rates[counts[0]]))
