@@ -20,6 +20,12 @@ endif()
 if(ENGINE_SANITIZE)
   engine_options(-fsanitize=${ENGINE_SANITIZE} -fno-omit-frame-pointer -g)
   target_link_options(engine_flags INTERFACE -fsanitize=${ENGINE_SANITIZE})
+  if(ENGINE_SANITIZE MATCHES "undefined")
+    engine_options(-fno-sanitize-recover=undefined)  # a finding ends the test
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    engine_options(-Wno-maybe-uninitialized)  # GCC 12 is wrong about std::variant and std::regex there
+  endif()
 endif()
 target_link_libraries(engine_flags INTERFACE fmt::fmt OpenMP::OpenMP_CXX)
 

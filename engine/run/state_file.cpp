@@ -123,7 +123,9 @@ bool parse(const std::string& text, std::string& value) {
 
 std::vector<double> doubles(const NamedTensor& tensor) {
   std::vector<double> values(tensor.bytes.size() / sizeof(double));
-  std::memcpy(values.data(), tensor.bytes.data(), values.size() * sizeof(double));
+  // Of nothing memcpy may not be asked with null, which an empty vector gives.
+  if (!values.empty())
+    std::memcpy(values.data(), tensor.bytes.data(), values.size() * sizeof(double));
   return values;
 }
 
