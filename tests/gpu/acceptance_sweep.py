@@ -9,6 +9,7 @@ from acceptance_engine import small_experiment
 from acceptance_run import run
 
 POINTS = 4
+VALIDATION = 0.2  # share of the images that no point trains on
 # Network, training images, epochs, how many points at once.
 NETWORKS = [("quickstart.json", 20000, 10, (1, 2, 4)), ("gray.json", 20000, 4, (1, 2))]
 
@@ -31,8 +32,9 @@ def sweep(report, programs, deadline, quick):
                 report.row(what, why_not, "", False)
                 continue
             rates[count], alone = found
-            ratio = rates[count] / rates[1] if 1 in rates else float("nan")
-            report.row(what, f"{rates[count]:,.0f} images/s, {ratio:.2f} x; a point while it trains {alone:,.0f}", "",
+            ratio = rates[count] / rates[1] if 1 in rates else None  # one at a time failed
+            beside = f", {ratio:.2f} x" if ratio else ""
+            report.row(what, f"{rates[count]:,.0f} images/s{beside}; a point while it trains {alone:,.0f}", "",
                        rates[count] > 0, images_per_second=rates[count], ratio=ratio, of_a_point=alone)
 
 
@@ -41,7 +43,7 @@ def measure(programs, deadline, base, images, epochs, count, name):
     out, file = programs.folder / name, programs.folder / f"{name}.json"
     file.write_text(json.dumps({
         "base": os.path.relpath(base, programs.folder), "seeds": list(range(POINTS)),
-        "set": {"data.source": "shapes", "data.count": images, "data.validation": 0.2, "train.epochs": epochs,
+        "set": {"data.source": "shapes", "data.count": images, "data.validation": VALIDATION, "train.epochs": epochs,
                 "train.early_stopping": None, "log.report": False}}))
     command = [programs.engine, "sweep", "run", file, "--out", out, "--device", "cuda:0", "--per-gpu", count, "--quiet",
                "--json"]
@@ -52,4 +54,4 @@ def measure(programs, deadline, base, images, epochs, count, name):
     for metrics in out.glob("points/*/metrics.csv"):
         with open(metrics, newline="") as lines:
             speeds.append(statistics.median(float(row["images_per_second"]) for row in csv.DictReader(lines)))
-    return (POINTS * images * 0.8 * epochs / result.seconds, statistics.median(speeds)), ""
+    return (POINTS * images * (1 - VALIDATION) * epochs / result.seconds, statistics.median(speeds)), ""
