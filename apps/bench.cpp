@@ -14,9 +14,7 @@
 namespace engine {
 namespace {
 
-struct BenchArguments {
-  SharedOptions shared;
-  int64_t batch = 0;
+struct BenchArguments : MeasuringOptions {
   int64_t windows = 5;
   double seconds = 1;
 };
@@ -86,13 +84,7 @@ Value rate_value(const Rate& rate) {
 }
 
 void print_json(const Session& session, const BenchResult& result) {
-  const Environment environment = this_environment(session.machine);
-  Value value{Object{}};
-  value.set("experiment", session.experiment.name);
-  value.set("device", environment.device);
-  value.set("threads", environment.threads);
-  value.set("libraries", environment.libraries);
-  value.set("batch_size", session.experiment.train.batch_size);
+  Value value = conditions_value(session);
   value.set("images", result.images);
   value.set("images_per_second", result.training.median);
   value.set("milliseconds_per_step", result.step_ms);
@@ -108,10 +100,7 @@ std::string whole(double rate) {
 }
 
 void print_tables(const Session& session, const BenchResult& result) {
-  const Environment environment = this_environment(session.machine);
-  if (!session.machine.note.empty()) fmt::print("{}\n", session.machine.note);
-  fmt::print("{}\n{}, batch {}\n\n", environment.device, environment.libraries,
-             session.experiment.train.batch_size);
+  print_conditions(session);
   Table rates({{"images/s"},
                {"median", Table::Align::right},
                {"least", Table::Align::right},
@@ -126,10 +115,8 @@ void print_tables(const Session& session, const BenchResult& result) {
              rates.text(), result.step_ms);
 }
 
-int bench(BenchArguments& arguments) {
-  if (arguments.batch)
-    arguments.shared.set.push_back(fmt::format("train.batch_size={}", arguments.batch));
-  const Session session = open_session(arguments.shared);
+int bench(const BenchArguments& arguments) {
+  const Session session = open_measured(arguments);
   const BenchResult result = measure_all(arguments, session);
   arguments.shared.json ? print_json(session, result) : print_tables(session, result);
   return 0;
@@ -139,12 +126,7 @@ int bench(BenchArguments& arguments) {
 
 Action declare_bench(Arguments& arguments) {
   auto options = std::make_shared<BenchArguments>();
-  add_file(arguments, options->shared);
-  arguments.integer("--batch", options->batch,
-                    {.doc = "Override the key train.batch_size",
-                     .placeholder = "N",
-                     .minimum = 1,
-                     .maximum = 1 << 20});
+  add_measured(arguments, *options);
   arguments.integer("--windows", options->windows,
                     {.doc = "Windows to take the median of (default: 5)",
                      .placeholder = "N",
@@ -155,12 +137,7 @@ Action declare_bench(Arguments& arguments) {
                     .placeholder = "S",
                     .minimum = 0.001,
                     .maximum = 3600});
-  add_set(arguments, options->shared);
-  add_machine(arguments, options->shared);
-  add_passes(arguments, options->shared);
-  add_data_dir(arguments, options->shared);
-  add_json(arguments, options->shared);
-  arguments.footer("The images are random and lie in memory, so no data set is needed.");
+  add_conditions(arguments, *options);
   return [options] { return bench(*options); };
 }
 

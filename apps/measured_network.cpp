@@ -33,16 +33,58 @@ ImageSet random_images(Shape image, int64_t classes, int64_t batch) {
 
 }  // namespace
 
+void add_measured(Arguments& arguments, MeasuringOptions& options) {
+  add_file(arguments, options.shared);
+  arguments.integer("--batch", options.batch,
+                    {.doc = "Override the key train.batch_size",
+                     .placeholder = "N",
+                     .minimum = 1,
+                     .maximum = 1 << 20});
+}
+
+void add_conditions(Arguments& arguments, MeasuringOptions& options) {
+  add_set(arguments, options.shared);
+  add_machine(arguments, options.shared);
+  add_passes(arguments, options.shared);
+  add_data_dir(arguments, options.shared);
+  add_json(arguments, options.shared);
+  arguments.footer("The images are random and lie in memory, so no data set is needed.");
+}
+
+Session open_measured(const MeasuringOptions& options) {
+  SharedOptions shared = options.shared;
+  if (options.batch) shared.set.push_back(fmt::format("train.batch_size={}", options.batch));
+  return open_session(shared);
+}
+
+Value conditions_value(const Session& session) {
+  const Environment environment = this_environment(session.machine);
+  Value value{Object{}};
+  value.set("experiment", session.experiment.name);
+  value.set("device", environment.device);
+  value.set("threads", environment.threads);
+  value.set("libraries", environment.libraries);
+  value.set("batch_size", session.experiment.train.batch_size);
+  return value;
+}
+
+void print_conditions(const Session& session, const std::string& more) {
+  const Environment environment = this_environment(session.machine);
+  if (!session.machine.note.empty()) fmt::print("{}\n", session.machine.note);
+  fmt::print("{}\n{}, batch {}{}\n\n", environment.device, environment.libraries,
+             session.experiment.train.batch_size, more);
+}
+
 MeasuredNetwork::MeasuredNetwork(const Session& session, const SharedOptions& options)
-    : batch_(session.experiment.train.batch_size) {
-  const SourceInfo info = source_info(session.experiment, options);
-  images_ = random_images(info.image, info.classes, batch_);
-  pipeline_ = make_pipeline(session, info.image);
+    : batch_(session.experiment.train.batch_size),
+      source_(source_info(session.experiment, options)) {
+  images_ = random_images(source_.image, source_.classes, batch_);
+  pipeline_ = make_pipeline(session, source_.image);
   pipeline_->measure(images_);
   training_set_ = pipeline_->prepare(images_, true);
   evaluation_set_ = pipeline_->prepare(images_, false);
   ExecutorSetup setup =
-      executor_setup(session, pipeline_->output(), info.classes, pipeline_.get(), true);
+      executor_setup(session, pipeline_->output(), source_.classes, pipeline_.get(), true);
   setup.without_passes = options.without_passes;
   executor_ = std::make_unique<Executor>(setup);
   executor_->initialize();

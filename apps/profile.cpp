@@ -10,13 +10,12 @@
 #include "apps/table.h"
 #include "apps/verbs.h"
 #include "engine/core/value.h"
+#include "engine/report/run_report.h"
 
 namespace engine {
 namespace {
 
-struct ProfileArguments {
-  SharedOptions shared;
-  int64_t batch = 0;
+struct ProfileArguments : MeasuringOptions {
   double seconds = 5;
 };
 
@@ -51,8 +50,7 @@ void add(std::vector<NodeTime>& sums, const std::vector<NodeTime>& times, int64_
 }
 
 /// Floating-point operations of a forward pass, by node.
-std::map<std::string, double> operations(const Session& session, const SharedOptions& options) {
-  const SourceInfo info = source_info(session.experiment, options);
+std::map<std::string, double> operations(const Session& session, const SourceInfo& info) {
   const NetworkReport report =
       describe_network(session.experiment, session.machine.registry, info.image, info.classes);
   std::map<std::string, double> flop;
@@ -86,7 +84,7 @@ Profile measure(const ProfileArguments& arguments, const Session& session) {
   } while (milliseconds_since(start) < 1000 * arguments.seconds);
 
   const auto count = static_cast<double>(profile.steps);
-  const std::map<std::string, double> flop = operations(session, arguments.shared);
+  const std::map<std::string, double> flop = operations(session, network.source());
   profile.step_ms /= count;
   for (NodeTime& sum : sums) {
     sum.forward_ms /= count;
@@ -124,27 +122,17 @@ std::vector<OpTime> by_op(const Profile& profile) {
 }
 
 void print_json(const Session& session, const Profile& profile) {
-  const Environment environment = this_environment(session.machine);
-  Value value{Object{}};
-  value.set("experiment", session.experiment.name);
-  value.set("device", environment.device);
-  value.set("threads", environment.threads);
-  value.set("libraries", environment.libraries);
-  value.set("batch_size", session.experiment.train.batch_size);
+  Value value = conditions_value(session);
   value.set("steps", profile.steps);
   value.set("milliseconds_per_step", profile.step_ms);
   value.set("milliseconds_of_nodes", profile.nodes_ms);
-  Array nodes, ops;
-  for (const ProfiledNode& node : profile.nodes) {
-    Value entry{Object{}};
-    entry.set("node", node.time.node);
-    entry.set("op", node.time.op);
-    entry.set("implementation", node.time.implementation);
-    entry.set("forward_ms", node.time.forward_ms);
-    entry.set("backward_ms", node.time.backward_ms);
-    entry.set("share", node.total() / profile.nodes_ms);
-    if (node.gflops_per_second > 0) entry.set("forward_gflops", node.gflops_per_second);
-    nodes.push_back(std::move(entry));
+  std::vector<NodeTime> times;
+  for (const ProfiledNode& node : profile.nodes) times.push_back(node.time);
+  Array nodes = node_time_values(times), ops;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const ProfiledNode& node = profile.nodes[i];
+    nodes[i].set("share", node.total() / profile.nodes_ms);
+    if (node.gflops_per_second > 0) nodes[i].set("forward_gflops", node.gflops_per_second);
   }
   for (const OpTime& op : by_op(profile)) {
     Value entry{Object{}};
@@ -173,10 +161,7 @@ std::string runs_as(const NodeTime& time) {
 }
 
 void print_tables(const Session& session, const Profile& profile) {
-  const Environment environment = this_environment(session.machine);
-  if (!session.machine.note.empty()) fmt::print("{}\n", session.machine.note);
-  fmt::print("{}\n{}, batch {}, {} steps\n\n", environment.device, environment.libraries,
-             session.experiment.train.batch_size, profile.steps);
+  print_conditions(session, fmt::format(", {} steps", profile.steps));
   Table nodes({{"node", Table::Align::left, true},
                {"runs as", Table::Align::left, true},
                {"fwd ms", Table::Align::right},
@@ -201,10 +186,8 @@ void print_tables(const Session& session, const Profile& profile) {
              percent(profile.nodes_ms, profile.step_ms));
 }
 
-int profile(ProfileArguments& arguments) {
-  if (arguments.batch)
-    arguments.shared.set.push_back(fmt::format("train.batch_size={}", arguments.batch));
-  const Session session = open_session(arguments.shared);
+int profile(const ProfileArguments& arguments) {
+  const Session session = open_measured(arguments);
   const Profile result = measure(arguments, session);
   arguments.shared.json ? print_json(session, result) : print_tables(session, result);
   return 0;
@@ -214,23 +197,13 @@ int profile(ProfileArguments& arguments) {
 
 Action declare_profile(Arguments& arguments) {
   auto options = std::make_shared<ProfileArguments>();
-  add_file(arguments, options->shared);
-  arguments.integer("--batch", options->batch,
-                    {.doc = "Override the key train.batch_size",
-                     .placeholder = "N",
-                     .minimum = 1,
-                     .maximum = 1 << 20});
+  add_measured(arguments, *options);
   arguments.number("--seconds", options->seconds,
                    {.doc = "How long to measure (default: 5)",
                     .placeholder = "S",
                     .minimum = 0.001,
                     .maximum = 3600});
-  add_set(arguments, options->shared);
-  add_machine(arguments, options->shared);
-  add_passes(arguments, options->shared);
-  add_data_dir(arguments, options->shared);
-  add_json(arguments, options->shared);
-  arguments.footer("The images are random and lie in memory, so no data set is needed.");
+  add_conditions(arguments, *options);
   return [options] { return profile(*options); };
 }
 

@@ -218,6 +218,7 @@ TEST(Bench, AFolderThatIsNotHereIsNoHindrance) {
     const ProcessResult result = run_engine(arguments, {.folder = folder.path()});
     EXPECT_EXIT_CODE(result, 0);
     EXPECT_NE(result.err.find("assuming 10 classes"), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find("assuming"), result.err.rfind("assuming")) << "once: " << result.err;
   }
   EXPECT_EXIT_CODE(run_engine({"run", file}, {.folder = folder.path()}), 4);
 }
